@@ -1,0 +1,20 @@
+//! The heart of CredLink: what an image is, how it is signed, and what it proves.
+//!
+//! Data flows downward through modules named after what they hold: [`asset`] and [`fingerprint`] read an
+//! image; [`manifest`] says what is asserted; [`credential`] is the one place that speaks to the C2PA
+//! library; [`embed`] makes the signed image out of slices of the input; [`extract`] finds a credential
+//! again; [`certificate`] and [`verdict`] judge it. [`sign`] and [`verify`] are the two stories that read
+//! from top to bottom.
+//!
+//! Nothing here does I/O, reads a clock or knows HTTP. What the stories need from outside stands in three
+//! ports: [`signer::Signer`], [`proof::ProofStore`] and [`timestamp::Clock`].
+
+pub mod asset;
+pub mod digest;
+pub mod embed;
+pub mod extract;
+pub mod fingerprint;
+pub mod proof;
+pub mod recovery;
+pub mod signer;
+pub mod timestamp;
