@@ -15,6 +15,7 @@ pub mod embed;
 pub mod extract;
 pub mod fingerprint;
 pub mod proof;
+pub mod proof_uri;
 pub mod recovery;
 pub mod signer;
 pub mod timestamp;
