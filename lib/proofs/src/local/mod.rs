@@ -1,0 +1,149 @@
+//! Proofs in a local folder, which several processes may use at once.
+//!
+//! ```text
+//! by-id/<3>/<id>.proof                      one file per proof: record and manifest store
+//! by-hash/<3>/<image hash>.<time>.<id>      a second name (hard link) of the same file
+//! tmp/<session>/                            files on their way in or out, one folder per process
+//! ```
+//!
+//! `<3>` stands for the first three digits of the id or of the hash: 4096 folders each. With a million
+//! proofs a folder has about 244 names.
+//!
+//! # Why plain files
+//! An embedded database locks its file for one process; here a running service and a command share the
+//! folder. With one file per proof, one link makes the proof appear, whole, and the operating system keeps
+//! all other processes informed. A damaged file damages one proof.
+//!
+//! # How a proof appears
+//! 1. Record and manifest store are written to a file in the session's folder.
+//! 2. The file gets its name in `by-hash`. That name alone means nothing: a reader who finds it looks whether
+//!    the proof of this id is there and says the same.
+//! 3. The file, then the folder in `by-hash`, are flushed to the disk.
+//! 4. The file gets its name in `by-id`. This is the moment from which the proof exists. A link fails when
+//!    the name is taken, so of two processes that put the same id exactly one wins.
+//! 5. The folder in `by-id` is flushed. Only now does `put` return.
+//! 6. The temporary name is removed.
+//!
+//! The name in `by-hash` is made before the first flush because a journaling file system then writes both
+//! together: two commits of the journal per proof, not three. Puts that run at the same time share commits,
+//! so a queue of our own for grouping them would gain little.
+//!
+//! # How a proof goes
+//! It is renamed from `by-id` into the session's folder (of two processes exactly one succeeds) and the
+//! folder in `by-id` is flushed. Then the name in `by-hash` and the temporary one are removed.
+//!
+//! # What a killed process leaves
+//! Nothing but files in its session's folder. Each is named after its name in `by-hash`, so that whoever
+//! cleans up knows what belongs to it: the name in `by-hash` stays when the proof exists and goes when it does
+//! not. A process holds a lock on its session's folder for as long as it lives; the operating system
+//! releases it when the process ends, however it ends. [`LocalProofStore::open`] cleans up the sessions
+//! whose lock is free.
+//!
+//! # Why three digits, and why `by-hash` has no folder per image
+//! A folder costs a block (4 KiB on ext4) and a flush; a folder per image, or 65 536 per index, would cost a
+//! third of what the proofs themselves take. A look-up by hash reads the names of one folder instead: one
+//! name per 4096 proofs. A hard link costs no inode, where a file of its own would double their number.
+//! Copies of the folder should keep hard links (`cp -a`, `rsync -aH`); a copy that does not still works, and
+//! takes twice the room.
+
+mod file;
+mod folder;
+mod layout;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use credlink_pipeline::{
+    digest::Sha256Hash,
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    timestamp::Timestamp,
+};
+
+use folder::Folder;
+
+/// Proofs in a local folder. Clones share one session.
+///
+/// The methods run on the blocking threads of a tokio runtime and panic without one. A `put` or `delete`
+/// whose future is dropped may still be done.
+///
+/// Limits: a record of 64 KiB as JSON, a manifest store of 128 MiB.
+#[derive(Clone, Debug)]
+pub struct LocalProofStore {
+    folder: Arc<Folder>,
+}
+
+impl LocalProofStore {
+    /// Opens the folder `dir`, creates it where it does not exist, and removes what killed processes left
+    /// behind. Blocks for a moment that does not grow with the number of proofs.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when the folder cannot be created or read.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, ProofStoreError> {
+        Ok(Self { folder: Arc::new(Folder::open(dir.as_ref())?) })
+    }
+
+    /// The ids of all proofs, expired ones too, in ascending order: at most `limit` that come after `after`,
+    /// or the first ones. Fewer than `limit` means that there are no more.
+    ///
+    /// A proof that is put or deleted while somebody goes through the pages may be in them or not; all others
+    /// are in them once.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when the folder cannot be read.
+    pub async fn ids_after(
+        &self,
+        after: Option<ProofId>,
+        limit: usize,
+    ) -> Result<Vec<ProofId>, ProofStoreError> {
+        self.run(move |folder| folder.ids_after(after, limit)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T, ProofStoreError> + Send + 'static,
+    ) -> Result<T, ProofStoreError> {
+        let folder = Arc::clone(&self.folder);
+        tokio::task::spawn_blocking(move || work(&folder)).await.unwrap_or_else(|error| {
+            Err(ProofStoreError::Unavailable(format!("the work on the proof folder was broken off: {error}")))
+        })
+    }
+}
+
+#[async_trait]
+impl ProofStore for LocalProofStore {
+    async fn put(&self, proof: &Proof) -> Result<(), ProofStoreError> {
+        let proof = proof.clone();
+        self.run(move |folder| folder.put(&proof)).await
+    }
+
+    async fn record(&self, id: ProofId, now: Timestamp) -> Result<Option<ProofRecord>, ProofStoreError> {
+        let record = self.run(move |folder| folder.record(id)).await?;
+        Ok(record.filter(|record| now < record.expires_at))
+    }
+
+    async fn proof(&self, id: ProofId, now: Timestamp) -> Result<Option<Proof>, ProofStoreError> {
+        let proof = self.run(move |folder| folder.proof(id)).await?;
+        Ok(proof.filter(|proof| now < proof.record.expires_at))
+    }
+
+    /// A proof that is damaged is left out, and a warning logged.
+    async fn find_by_image_hash(
+        &self,
+        hash: Sha256Hash,
+        now: Timestamp,
+    ) -> Result<Vec<ProofRecord>, ProofStoreError> {
+        self.run(move |folder| folder.find_by_image_hash(hash, now)).await
+    }
+
+    async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
+        self.run(move |folder| folder.delete(id)).await
+    }
+
+    /// Writes a small file and removes it.
+    async fn check(&self) -> Result<(), ProofStoreError> {
+        self.run(Folder::check).await
+    }
+}

@@ -1,0 +1,110 @@
+//! Proofs in the memory of this process.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use credlink_pipeline::{
+    digest::Sha256Hash,
+    proof::{MAX_PROOFS_PER_IMAGE, Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    timestamp::Timestamp,
+};
+
+/// A store that forgets everything when it is dropped. It grows with every proof: it is meant for tests, not
+/// for a service that runs long.
+#[derive(Debug, Default)]
+pub struct MemoryProofStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    by_id: HashMap<ProofId, Proof>,
+    by_image_hash: HashMap<Sha256Hash, BTreeSet<(Timestamp, ProofId)>>,
+}
+
+impl MemoryProofStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No change of the state can be interrupted half way by a panic, so a poisoned lock is as good as any.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ProofStore for MemoryProofStore {
+    async fn put(&self, proof: &Proof) -> Result<(), ProofStoreError> {
+        let mut state = self.state();
+        let record = &proof.record;
+        match state.by_id.entry(record.id) {
+            Entry::Occupied(_) => return Err(ProofStoreError::AlreadyExists(record.id)),
+            Entry::Vacant(place) => place.insert(proof.clone()),
+        };
+        state.by_image_hash.entry(record.image_hash).or_default().insert((record.created_at, record.id));
+        Ok(())
+    }
+
+    async fn record(&self, id: ProofId, now: Timestamp) -> Result<Option<ProofRecord>, ProofStoreError> {
+        let state = self.state();
+        Ok(state.by_id.get(&id).map(|proof| &proof.record).filter(|record| now < record.expires_at).cloned())
+    }
+
+    async fn proof(&self, id: ProofId, now: Timestamp) -> Result<Option<Proof>, ProofStoreError> {
+        let state = self.state();
+        Ok(state.by_id.get(&id).filter(|proof| now < proof.record.expires_at).cloned())
+    }
+
+    async fn find_by_image_hash(
+        &self,
+        hash: Sha256Hash,
+        now: Timestamp,
+    ) -> Result<Vec<ProofRecord>, ProofStoreError> {
+        let state = self.state();
+        Ok(state
+            .by_image_hash
+            .get(&hash)
+            .into_iter()
+            .flat_map(|entries| entries.iter().rev())
+            .filter_map(|(_, id)| state.by_id.get(id))
+            .map(|proof| &proof.record)
+            .filter(|record| now < record.expires_at)
+            .take(MAX_PROOFS_PER_IMAGE)
+            .cloned()
+            .collect())
+    }
+
+    async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
+        let mut state = self.state();
+        let Some(Proof { record, .. }) = state.by_id.remove(&id) else { return Ok(false) };
+        if let Entry::Occupied(mut entries) = state.by_image_hash.entry(record.image_hash) {
+            entries.get_mut().remove(&(record.created_at, id));
+            if entries.get().is_empty() {
+                entries.remove();
+            }
+        }
+        Ok(true)
+    }
+
+    async fn check(&self) -> Result<(), ProofStoreError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::contract;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn keeps_the_contract() {
+        contract::verify(async || Arc::new(MemoryProofStore::new()) as Arc<dyn ProofStore>).await;
+    }
+}
