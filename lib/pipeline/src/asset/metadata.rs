@@ -1,0 +1,165 @@
+//! The metadata of a file that recovery looks at: EXIF, XMP, comments, text and private chunks.
+
+use bytes::Bytes;
+
+use super::{Asset, Format, PartKind, marker};
+
+/// In front of the TIFF data in an APP1 segment (EXIF 2.32, 4.7.2).
+pub(crate) const EXIF_HEADER: &[u8] = b"Exif\0\0";
+
+/// In front of the packet in an APP1 segment (XMP, part 3, 1.1.3).
+pub(crate) const XMP_HEADER: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+/// The keyword of the iTXt chunk with the packet (XMP, part 3, 1.1.5).
+pub(crate) const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
+
+/// The longest text that one compressed chunk may unfold to, in bytes.
+const MAX_INFLATED: usize = 1024 * 1024;
+
+/// The most compressed chunks of one file that are unfolded.
+const MAX_INFLATIONS: usize = 8;
+
+/// One text chunk of a PNG (PNG, third edition, 11.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextEntry {
+    /// The keyword, from Latin-1.
+    pub keyword: String,
+    /// The text as it is stored: Latin-1 in tEXt and zTXt, UTF-8 in iTXt. Unfolded where it was compressed.
+    pub text: Bytes,
+}
+
+impl Asset {
+    /// All EXIF blocks, as TIFF data without the `Exif\0\0` in front, in the order of the file. Readers use
+    /// the first.
+    pub fn exif_blocks(&self) -> impl Iterator<Item = Bytes> {
+        self.parts().iter().filter_map(|part| {
+            let payload = self.payload(part);
+            let without_header = payload.strip_prefix(EXIF_HEADER).map(|tiff| payload.slice_ref(tiff));
+            match part.kind {
+                PartKind::Segment(marker::APP1) => without_header,
+                // Some writers keep the header of APP1; it is no part of a TIFF file.
+                PartKind::Chunk(name) if Some(name) == self.exif_chunk() => {
+                    Some(without_header.unwrap_or(payload))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// All XMP packets, in the order of the file. Compressed ones of PNG are unfolded to at most 1 MiB each.
+    /// Extended XMP of JPEG is not joined.
+    pub fn xmp_packets(&self) -> Vec<Bytes> {
+        match self.format() {
+            Format::Jpeg => self.segments_after(marker::APP1, XMP_HEADER).collect(),
+            Format::Png => self
+                .texts_with(|keyword| keyword == XMP_KEYWORD)
+                .into_iter()
+                .map(|entry| entry.text)
+                .collect(),
+            Format::WebP => self.chunks(*b"XMP ").collect(),
+        }
+    }
+
+    /// What the chunks of this name carry, in the order of the file: `crLk`, `c2pA` and the like. None in a
+    /// JPEG.
+    pub fn chunks(&self, name: [u8; 4]) -> impl Iterator<Item = Bytes> {
+        self.parts()
+            .iter()
+            .filter(move |part| part.kind == PartKind::Chunk(name))
+            .map(|part| self.payload(part))
+    }
+
+    /// The comments of a JPEG (COM), in the order of the file.
+    pub fn comments(&self) -> impl Iterator<Item = Bytes> {
+        self.segments_after(marker::COM, b"")
+    }
+
+    /// The text chunks of a PNG (tEXt, zTXt, iTXt), in the order of the file. Of the compressed ones at most
+    /// eight are unfolded, to at most 1 MiB each; those beyond are left out.
+    pub fn texts(&self) -> Vec<TextEntry> {
+        self.texts_with(|_| true)
+    }
+
+    /// What stands behind `prefix` in the segments of this marker that start with it.
+    pub(crate) fn segments_after<'a>(
+        &'a self,
+        marker: u8,
+        prefix: &'a [u8],
+    ) -> impl Iterator<Item = Bytes> + 'a {
+        self.parts().iter().filter(move |part| part.kind == PartKind::Segment(marker)).filter_map(
+            move |part| {
+                let payload = self.payload(part);
+                payload.strip_prefix(prefix).map(|rest| payload.slice_ref(rest))
+            },
+        )
+    }
+
+    /// The keywords of all text chunks of a PNG, without reading the text.
+    pub(crate) fn text_keywords(&self) -> impl Iterator<Item = Bytes> {
+        self.parts().iter().filter(|part| is_text(part.kind)).map(|part| {
+            let payload = self.payload(part);
+            let end = payload.iter().take(80).position(|&byte| byte == 0).unwrap_or(0);
+            payload.slice(..end)
+        })
+    }
+
+    fn exif_chunk(&self) -> Option<[u8; 4]> {
+        match self.format() {
+            Format::Jpeg => None,
+            Format::Png => Some(*b"eXIf"),
+            Format::WebP => Some(*b"EXIF"),
+        }
+    }
+
+    fn texts_with(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<TextEntry> {
+        let mut inflations = MAX_INFLATIONS;
+        let chunks = self.parts().iter().filter(|part| is_text(part.kind));
+        chunks
+            .filter_map(|part| {
+                let payload = self.payload(part);
+                let (keyword, rest) = split_at_zero(&payload)?;
+                if !wanted(keyword) {
+                    return None;
+                }
+                let (is_compressed, text) = match part.kind {
+                    PartKind::Chunk([b'i', ..]) => international_text(rest)?,
+                    // One byte for the method, which is always 0.
+                    PartKind::Chunk([b'z', ..]) => (true, rest.strip_prefix(&[0])?),
+                    _ => (false, rest),
+                };
+                let text = match is_compressed {
+                    true => inflate(text, &mut inflations)?,
+                    false => payload.slice_ref(text),
+                };
+                let keyword = keyword.iter().take(79).map(|&byte| char::from(byte)).collect();
+                Some(TextEntry { keyword, text })
+            })
+            .collect()
+    }
+}
+
+fn is_text(kind: PartKind) -> bool {
+    matches!(kind, PartKind::Chunk(name) if matches!(&name, b"tEXt" | b"zTXt" | b"iTXt"))
+}
+
+/// Whether it is compressed, and the text, of what follows the keyword in an iTXt chunk.
+fn international_text(rest: &[u8]) -> Option<(bool, &[u8])> {
+    let &[flag, method, ref rest @ ..] = rest else { return None };
+    let (_language, rest) = split_at_zero(rest)?;
+    let (_translated_keyword, text) = split_at_zero(rest)?;
+    match (flag, method) {
+        (0, _) => Some((false, text)),
+        (1, 0) => Some((true, text)),
+        _ => None,
+    }
+}
+
+fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(0, bytes)?;
+    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
+}
+
+fn inflate(compressed: &[u8], inflations: &mut usize) -> Option<Bytes> {
+    *inflations = inflations.checked_sub(1)?;
+    fdeflate::decompress_to_vec_bounded(compressed, MAX_INFLATED).ok().map(Bytes::from)
+}
