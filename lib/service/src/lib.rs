@@ -1,1 +1,27 @@
-//! placeholder
+//! The HTTP API of CredLink, its configuration and its logs.
+//!
+//! A request passes, from outside to inside: [`server`] (connections, time limits, orderly end) →
+//! `request_id` → `access_log` → `error` (the envelope) → [`router()`] → one file per route in `routes`. The
+//! work on images is done by `workers`, behind a bounded queue.
+
+mod access_log;
+mod body;
+pub mod clock;
+pub mod config;
+pub mod error;
+mod etag;
+mod form;
+pub mod logging;
+mod media_type;
+mod multipart;
+mod proof_page;
+mod request_id;
+mod router;
+mod routes;
+pub mod server;
+mod service;
+mod workers;
+mod write_timeout;
+
+pub use router::router;
+pub use service::{Ports, Service, Settings};

@@ -1,0 +1,100 @@
+//! The fields of a form, each at most once, and none that the route does not know.
+
+use axum::{body::Body, http::HeaderMap};
+use bytes::Bytes;
+
+use crate::{
+    body::{self, BodyMemory},
+    error::{ApiError, ErrorCode},
+    media_type::Parameterised,
+    multipart::{self, MultipartError, Part},
+};
+
+/// The longest text of a field, in bytes.
+const MAX_TEXT_LENGTH: usize = 1 << 20;
+
+/// An uploaded image as it arrived.
+pub(crate) struct Upload {
+    pub(crate) bytes: Bytes,
+    /// The name that the file had at the caller's; not to be trusted.
+    pub(crate) file_name: Option<String>,
+}
+
+/// A form whose fields are all known and all different.
+pub(crate) struct Form(Vec<Part>);
+
+impl Form {
+    /// Reads a body of `multipart/form-data` with no other fields than `known`.
+    pub(crate) async fn read(
+        content_type: &Parameterised,
+        headers: &HeaderMap,
+        request_body: Body,
+        known: &'static [&'static str],
+        max_image_bytes: usize,
+        memory: &BodyMemory,
+    ) -> Result<Self, ApiError> {
+        let boundary = multipart::boundary(content_type).map_err(|error| malformed(&error))?;
+        let bytes = body::read(request_body, headers, max_image_bytes, memory).await?;
+        Self::new(multipart::parse(&bytes, boundary).map_err(|error| malformed(&error))?, known)
+    }
+
+    fn new(parts: Vec<Part>, known: &'static [&'static str]) -> Result<Self, ApiError> {
+        for (index, part) in parts.iter().enumerate() {
+            if !known.contains(&part.name.as_str()) {
+                return Err(field_error(
+                    &part.name,
+                    format!("There is no field of this name. Fields are: {}.", known.join(", ")),
+                ));
+            }
+            if parts.iter().take(index).any(|earlier| earlier.name == part.name) {
+                return Err(field_error(&part.name, "The field is there twice. Send it once.".to_owned()));
+            }
+        }
+        Ok(Self(parts))
+    }
+
+    /// The field `image`, whose length must be from 1 to `max_bytes`.
+    pub(crate) fn image(&mut self, max_bytes: usize) -> Result<Upload, ApiError> {
+        let part = self.take("image").ok_or_else(no_file)?;
+        Ok(Upload { bytes: bounded_image(part.content, max_bytes)?, file_name: part.file_name })
+    }
+
+    /// The text of a field; `None` when the field is missing or empty, as forms send what nobody filled in.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        let Some(part) = self.take(name).filter(|part| !part.content.is_empty()) else { return Ok(None) };
+        if part.content.len() > MAX_TEXT_LENGTH {
+            return Err(field_error(name, format!("The field is longer than {MAX_TEXT_LENGTH} bytes.")));
+        }
+        String::from_utf8(part.content.to_vec())
+            .map(Some)
+            .map_err(|_| field_error(name, "The field is not UTF-8 text.".to_owned()))
+    }
+
+    fn take(&mut self, name: &str) -> Option<Part> {
+        let index = self.0.iter().position(|part| part.name == name)?;
+        Some(self.0.swap_remove(index))
+    }
+}
+
+/// `bytes` as an image: not empty, and not longer than `max_bytes`.
+pub(crate) fn bounded_image(bytes: Bytes, max_bytes: usize) -> Result<Bytes, ApiError> {
+    match bytes.len() {
+        0 => Err(no_file()),
+        length if length > max_bytes => Err(body::file_too_large(max_bytes)),
+        _ => Ok(bytes),
+    }
+}
+
+/// A fault of one field.
+pub(crate) fn field_error(field: &str, message: String) -> ApiError {
+    let shown: String = field.chars().take(64).collect();
+    ApiError::new(ErrorCode::InvalidRequest, message).with_detail("field", shown)
+}
+
+fn no_file() -> ApiError {
+    ApiError::new(ErrorCode::NoFileProvided, "No image was sent. Send it as the field \"image\" of a form.")
+}
+
+fn malformed(error: &MultipartError) -> ApiError {
+    ApiError::new(ErrorCode::InvalidRequest, format!("The form cannot be read: {error}."))
+}

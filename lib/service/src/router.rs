@@ -1,0 +1,53 @@
+//! Which address leads where, and what happens around every request.
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Router,
+    http::{HeaderValue, Response, header},
+    middleware::{from_fn, from_fn_with_state, map_response},
+    response::IntoResponse as _,
+    routing::get,
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    access_log,
+    error::{self, ApiError, ErrorCode},
+    request_id, routes,
+    service::Service,
+};
+
+/// The whole HTTP API, and the pages.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/", get(routes::page::index))
+        .route("/app.js", get(routes::page::script))
+        .route("/style.css", get(routes::page::style))
+        .route("/icon.svg", get(routes::page::icon))
+        .route("/health", get(routes::health::health))
+        .route("/proofs/{id}", get(routes::proofs::proof))
+        .fallback(nothing_here)
+        .with_state(Arc::clone(&service))
+        // The last one added is the outermost.
+        .layer(CatchPanicLayer::custom(caught))
+        .layer(from_fn_with_state(service, error::write_envelope))
+        .layer(map_response(harden))
+        .layer(from_fn(access_log::write))
+        .layer(from_fn(request_id::assign))
+}
+
+async fn nothing_here() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "There is nothing at this address.")
+}
+
+/// The panic itself is in the log already.
+fn caught(_panic: Box<dyn Any + Send>) -> Response<axum::body::Body> {
+    ApiError::internal("panic").into_response()
+}
+
+/// No browser may take an answer for something else than it says it is.
+async fn harden(mut response: axum::response::Response) -> axum::response::Response {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

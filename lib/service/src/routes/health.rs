@@ -1,0 +1,72 @@
+//! `GET /health`: whether the service can do its work. Cheap, and without secrets.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde::Serialize;
+use tokio::time;
+
+use crate::service::Service;
+
+/// How long a check may take.
+const MAX_CHECK_TIME: Duration = Duration::from_secs(2);
+
+/// Answers 200 when all checks pass, else 503.
+pub(crate) async fn health(State(service): State<Arc<Service>>) -> Response {
+    let checks = Checks { proofs: check_proofs(&service).await, signer: check_signer(&service) };
+    let ok = checks.proofs == Check::Ok && checks.signer == Check::Ok;
+    let report = Report {
+        status: if ok { "ok" } else { "degraded" },
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: service.started.elapsed().as_secs(),
+        checks,
+    };
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(report)).into_response()
+}
+
+async fn check_proofs(service: &Service) -> Check {
+    match time::timeout(MAX_CHECK_TIME, service.proofs.check()).await {
+        Ok(Ok(())) => Check::Ok,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the proof store is not healthy");
+            Check::Failed
+        }
+        Err(_) => {
+            tracing::warn!("the proof store did not answer in time");
+            Check::Failed
+        }
+    }
+}
+
+/// A key without certificates signs nothing.
+fn check_signer(service: &Service) -> Check {
+    if service.signer.chain().is_empty() { Check::Failed } else { Check::Ok }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    status: &'static str,
+    version: &'static str,
+    uptime_seconds: u64,
+    checks: Checks,
+}
+
+#[derive(Serialize)]
+struct Checks {
+    proofs: Check,
+    signer: Check,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Check {
+    Ok,
+    Failed,
+}

@@ -1,0 +1,5 @@
+//! One file per route.
+
+pub(crate) mod health;
+pub(crate) mod page;
+pub(crate) mod proofs;
