@@ -3,11 +3,7 @@
 //! A store's tests call [`verify`] with a function that makes a fresh, empty store. Outside this crate the
 //! suite comes with the feature `contract`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "a suite of assertions fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions fails by panicking")]
 
 use std::sync::Arc;
 

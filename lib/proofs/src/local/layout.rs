@@ -122,8 +122,6 @@ pub(super) struct NotAnIndexEntry;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
     use crate::contract::sample;
 
