@@ -1,0 +1,47 @@
+"""What the tests share: data folders with keys, and running services."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import credlink
+from credlink import Service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Other validators keep preferences in the user's configuration folder; not in the real one."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Service]]:
+    """The running service with keys of an algorithm; started when it is first asked for."""
+    running: dict[str, Service] = {}
+
+    def service(algorithm: str) -> Service:
+        if algorithm not in running:
+            data = tmp_path_factory.mktemp(f"data-{algorithm}")
+            credlink.make_keys(data, algorithm)
+            running[algorithm] = credlink.start(data, data / "service.log")
+        return running[algorithm]
+
+    yield service
+    for one in running.values():
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def service(services: Callable[[str], Service]) -> Service:
+    """A running service, where the algorithm does not matter."""
+    return services("p-256")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """An empty data folder."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
