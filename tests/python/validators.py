@@ -1,4 +1,8 @@
-"""Two C2PA validators that have nothing to do with this project, behind one shape."""
+"""Two C2PA validators behind one shape.
+
+c2pa-python is the C2PA project's own reader, built on another version of the library that the program uses.
+encypher-c2pa is an engine of its own.
+"""
 
 import io
 import json
