@@ -145,8 +145,11 @@ def _jpegs() -> Iterator[tuple[str, bytes]]:
         _jumbf_in_two_segments(3),
     ]
     yield "jpeg-app11-others", after_first_segments(plain, b"".join(others))
-    yield "jpeg-app11-after-exif", after_first_segments(
-        saved(picture, "JPEG", quality=85, exif=exif(), icc_profile=ICC), others[1] + others[0]
+    yield (
+        "jpeg-app11-after-exif",
+        after_first_segments(
+            saved(picture, "JPEG", quality=85, exif=exif(), icc_profile=ICC), others[1] + others[0]
+        ),
     )
     yield "jpeg-empty-app11", after_first_segments(plain, segment(0xEB, b"") + segment(0xEB, b"JP"))
     yield "jpeg-bytes-after-eoi", plain + b"trailing \xff\xd8\xff\xe0 bytes" * 9
@@ -229,7 +232,13 @@ def _png_rows(samples: numpy.ndarray, bit_depth: int) -> bytes:
 
 
 def _pngs() -> Iterator[tuple[str, bytes]]:
-    for colour_type, depths in ((0, (1, 2, 4, 8, 16)), (2, (8, 16)), (3, (1, 2, 4, 8)), (4, (8, 16)), (6, (8, 16))):
+    for colour_type, depths in (
+        (0, (1, 2, 4, 8, 16)),
+        (2, (8, 16)),
+        (3, (1, 2, 4, 8)),
+        (4, (8, 16)),
+        (6, (8, 16)),
+    ):
         for depth in depths:
             yield f"png-type{colour_type}-{depth}bit", png(colour_type, depth)
             yield f"png-type{colour_type}-{depth}bit-interlaced", png(colour_type, depth, interlaced=True)
@@ -238,14 +247,17 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
     yield "png-grey-trns", png(0, 8, before_data=chunk(b"tRNS", b"\0\x07"))
     yield "png-rgb16-trns", png(2, 16, before_data=chunk(b"tRNS", b"\0\1\0\2\0\3"))
     yield "png-many-idat", png(6, 8, data_chunks=9)
-    yield "png-odd-chunks", png(
-        2,
-        8,
-        before_data=chunk(b"gAMA", struct.pack(">I", 45455))
-        + chunk(b"pHYs", struct.pack(">IIB", 2835, 2835, 1))
-        + chunk(b"prVt", b"private, odd length")
-        + chunk(b"emPy"),
-        after_data=chunk(b"tIME", struct.pack(">HBBBBB", 2026, 1, 2, 3, 4, 5)) + chunk(b"zzTz", b"\0" * 7),
+    yield (
+        "png-odd-chunks",
+        png(
+            2,
+            8,
+            before_data=chunk(b"gAMA", struct.pack(">I", 45455))
+            + chunk(b"pHYs", struct.pack(">IIB", 2835, 2835, 1))
+            + chunk(b"prVt", b"private, odd length")
+            + chunk(b"emPy"),
+            after_data=chunk(b"tIME", struct.pack(">HBBBBB", 2026, 1, 2, 3, 4, 5)) + chunk(b"zzTz", b"\0" * 7),
+        ),
     )
     yield "png-bytes-after-iend", png(0, 8) + b"trailing"
     picture = scene(64, 48)
@@ -259,8 +271,9 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
     yield "png-alpha", saved(with_alpha(picture), "PNG")
     yield "png-grey-alpha", saved(with_alpha(picture).convert("LA"), "PNG")
     yield "png-palette", saved(picture.quantize(200), "PNG")
-    yield "png-apng", saved(
-        picture, "PNG", save_all=True, append_images=[scene(64, 48, seed) for seed in (2, 3)], duration=80
+    yield (
+        "png-apng",
+        saved(picture, "PNG", save_all=True, append_images=[scene(64, 48, seed) for seed in (2, 3)], duration=80),
     )
     yield "png-large", saved(noise(320, 240), "PNG")
 
@@ -300,12 +313,22 @@ def _webps() -> Iterator[tuple[str, bytes]]:
     yield (
         "webp-animation-alpha",
         saved(
-            with_alpha(picture), "WEBP", lossless=True, save_all=True, append_images=[with_alpha(f) for f in frames]
+            with_alpha(picture),
+            "WEBP",
+            lossless=True,
+            save_all=True,
+            append_images=[with_alpha(f) for f in frames],
         ),
     )
     extended = saved(picture, "WEBP", quality=80, exif=exif())
-    yield "webp-unknown-odd-chunks", riff(
-        extended[12:] + riff_chunk(b"ABCD", b"odd") + riff_chunk(b"efgh", b"") + riff_chunk(b"IJKL", b"x" * 301)
+    yield (
+        "webp-unknown-odd-chunks",
+        riff(
+            extended[12:]
+            + riff_chunk(b"ABCD", b"odd")
+            + riff_chunk(b"efgh", b"")
+            + riff_chunk(b"IJKL", b"x" * 301)
+        ),
     )
     yield "webp-bytes-after-riff", lossy + b"trailing"
     yield "webp-large", saved(noise(320, 240), "WEBP", quality=95)

@@ -26,7 +26,6 @@ from images import (
     riff_chunk,
     saved,
     scene,
-    segment,
 )
 from manifest_store import active_manifest
 from validators import assert_valid
@@ -169,7 +168,9 @@ def declared(width: int, height: int) -> dict[str, bytes]:
     jpeg = bytearray(corpus()["jpeg-baseline"])
     frame = jpeg.index(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
-    canvas = bytes(4) + struct.pack("<I", (width - 1) & 0xFFFFFF)[:3] + struct.pack("<I", (height - 1) & 0xFFFFFF)[:3]
+    canvas = (
+        bytes(4) + struct.pack("<I", (width - 1) & 0xFFFFFF)[:3] + struct.pack("<I", (height - 1) & 0xFFFFFF)[:3]
+    )
     files = {
         "jpeg": bytes(jpeg),
         "png": png_declaring(width, height),
@@ -196,7 +197,9 @@ def png_declaring(width: int, height: int) -> bytes:
 def too_large() -> dict[str, bytes]:
     sizes = ((10_001, 10), (10, 10_001), (30_000, 30_000), (16_383, 16_383))
     files = {f"{kind} of {w} x {h}": data for w, h in sizes for kind, data in declared(w, h).items()}
-    return files | {f"png of {w} x {h}": png_declaring(w, h) for w, h in ((0, 10), (10, 0), (2**31 - 1, 2**31 - 1))}
+    return files | {
+        f"png of {w} x {h}": png_declaring(w, h) for w, h in ((0, 10), (10, 0), (2**31 - 1, 2**31 - 1))
+    }
 
 
 def broken() -> dict[str, bytes]:
@@ -236,7 +239,9 @@ def test_what_is_damaged_is_not_signed_but_reported(target, refuses, name):
     assert_reported(target, damaged()[name])
 
 
-@pytest.mark.parametrize("sample", ["jpeg-large", "jpeg-progressive", "png-large", "webp-large", "webp-lossless-alpha"])
+@pytest.mark.parametrize(
+    "sample", ["jpeg-large", "jpeg-progressive", "png-large", "webp-large", "webp-lossless-alpha"]
+)
 def test_truncated_at_every_kilobyte(target, refuses, sample):
     whole = corpus()[sample]
     signed = target.sign(whole)
@@ -294,7 +299,9 @@ def suspicious(target: Service) -> dict[str, bytes]:
     other = b"".join(c for n, c in parts(target.sign(corpus()["jpeg-grey"])) if n == STORE)
     huge = box(b"jumb", b"")[4:]
     c2pa_box = manifest_store(signed)
-    soup = b"".join(app11(n % 7, n * 5 % 11, struct.pack(">I", n * 977) + huge + bytes(n % 50)) for n in range(3000))
+    soup = b"".join(
+        app11(n % 7, n * 5 % 11, struct.pack(">I", n * 977) + huge + bytes(n % 50)) for n in range(3000)
+    )
     deep = b"x"
     for _ in range(1500):
         deep = box(b"jumb", box(b"jumd", bytes(16) + b"\x03c2pa\0") + deep)
@@ -402,11 +409,17 @@ BAD_FIELDS = {
     "assertions: c2pa.anything": ("customAssertions", json.dumps([ASSERTION | {"label": "c2pa.anything"}])),
     "assertions: C2PA.actions": ("customAssertions", json.dumps([ASSERTION | {"label": "C2PA.actions"}])),
     "assertions: cawg.metadata": ("customAssertions", json.dumps([ASSERTION | {"label": "cawg.metadata"}])),
-    "assertions: com.credlink.proof": ("customAssertions", json.dumps([ASSERTION | {"label": "com.credlink.proof"}])),
+    "assertions: com.credlink.proof": (
+        "customAssertions",
+        json.dumps([ASSERTION | {"label": "com.credlink.proof"}]),
+    ),
     "assertions: stds.exif": ("customAssertions", json.dumps([ASSERTION | {"label": "stds.exif"}])),
     "assertions: empty label": ("customAssertions", json.dumps([ASSERTION | {"label": ""}])),
     "assertions: path label": ("customAssertions", json.dumps([ASSERTION | {"label": "com.example/../c2pa"}])),
-    "assertions: 5 MB": ("customAssertions", json.dumps([{"label": "com.example.a", "data": {"a": "x" * 5_000_000}}])),
+    "assertions: 5 MB": (
+        "customAssertions",
+        json.dumps([{"label": "com.example.a", "data": {"a": "x" * 5_000_000}}]),
+    ),
     "assertions: 1 000 deep": ("customAssertions", nested(1000)),
     "assertions: 100 000 deep": ("customAssertions", "[" * 100_000),
     "assertions: 10 000 of them": ("customAssertions", json.dumps([ASSERTION] * 10_000)),

@@ -334,7 +334,9 @@ def test_import_refuses_a_gap(tmp_path, data, made):
         "any purpose": LEAF.replace("emailProtection", "emailProtection,anyExtendedKeyUsage"),
         "an authority": AUTHORITY,
         "no purpose": "\n".join(line for line in LEAF.splitlines() if "extended" not in line) + "\n",
-        "no usage": "\n".join(line for line in LEAF.splitlines() if "keyUsage=" not in line.replace("extendedK", "")),
+        "no usage": "\n".join(
+            line for line in LEAF.splitlines() if "keyUsage=" not in line.replace("extendedK", "")
+        ),
         "encryption": LEAF.replace("digitalSignature", "keyEncipherment"),
     }.items(),
     ids=lambda item: item[0],

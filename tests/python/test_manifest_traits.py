@@ -21,7 +21,9 @@ COSE_IDS = {"ps256": -37, "es256": -7, "es384": -35, "ed25519": -8}
 
 LABEL = re.compile(r"urn:c2pa:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
-DEPRECATED = re.compile(r"c2pa\.actions(__\d+)?$|c2pa\.ingredient(\.v2)?(__\d+)?$|stds\..*|c2pa\.hash\.data\.part|c2pa\.metadata")
+DEPRECATED = re.compile(
+    r"c2pa\.actions(__\d+)?$|c2pa\.ingredient(\.v2)?(__\d+)?$|stds\..*|c2pa\.hash\.data\.part|c2pa\.metadata"
+)
 
 
 @pytest.fixture(scope="module", params=FORMATS)
@@ -178,7 +180,9 @@ def assert_leaf_profile(leaf) -> None:
     extensions = leaf.extensions
     usage = extensions.get_extension_for_oid(ExtensionOID.KEY_USAGE)
     assert usage.critical and usage.value.digital_signature and not usage.value.key_cert_sign
-    purposes = {oid.dotted_string for oid in extensions.get_extension_for_oid(ExtensionOID.EXTENDED_KEY_USAGE).value}
+    purposes = {
+        oid.dotted_string for oid in extensions.get_extension_for_oid(ExtensionOID.EXTENDED_KEY_USAGE).value
+    }
     assert "1.3.6.1.4.1.62558.2.1" in purposes
     assert purposes & {"1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36"}
     assert "2.5.29.37.0" not in purposes

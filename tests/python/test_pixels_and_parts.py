@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from containers import STORE, foreign_parts, parts
-from images import corpus
 from credlink import Service
+from images import corpus
 
 
 @pytest.mark.parametrize("sample", corpus())
@@ -61,7 +61,9 @@ def assert_kept(before: bytes, after: bytes) -> None:
 def frames(data: bytes) -> list[tuple[str, tuple[int, int], bytes]]:
     """All decoded frames."""
     with Image.open(io.BytesIO(data)) as image:
-        return [(frame.mode, frame.size, numpy.asarray(frame).tobytes()) for frame in ImageSequence.Iterator(image)]
+        return [
+            (frame.mode, frame.size, numpy.asarray(frame).tobytes()) for frame in ImageSequence.Iterator(image)
+        ]
 
 
 def unpacked(data: bytes) -> list[bytes]:
