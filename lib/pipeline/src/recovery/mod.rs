@@ -65,7 +65,7 @@ impl Found {
     }
 
     /// Takes from `other` what is missing here.
-    fn fill_from(&mut self, other: Found) {
+    pub(crate) fn fill_from(&mut self, other: Found) {
         self.proof_uri = self.proof_uri.take().or(other.proof_uri);
         self.legacy_manifest = self.legacy_manifest.take().or(other.legacy_manifest);
         self.notes.extend(other.notes);
@@ -124,7 +124,7 @@ fn http_uri(text: &str) -> Option<String> {
 
 /// The URI, when its last segment is a proof id. For places where any URI may stand: an address of
 /// something else must not pass for a record.
-fn bare_proof_uri(text: &str) -> Option<String> {
+pub(crate) fn bare_proof_uri(text: &str) -> Option<String> {
     let uri = http_uri(text)?;
     uri.rsplit_once('/')?.1.parse::<ProofId>().is_ok().then_some(uri)
 }
