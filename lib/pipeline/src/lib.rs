@@ -10,12 +10,18 @@
 //! ports: [`signer::Signer`], [`proof::ProofStore`] and [`timestamp::Clock`].
 
 pub mod asset;
+pub mod certificate;
+pub mod credential;
 pub mod digest;
 pub mod embed;
 pub mod extract;
 pub mod fingerprint;
+pub mod manifest;
 pub mod proof;
 pub mod proof_uri;
 pub mod recovery;
+pub mod sign;
 pub mod signer;
 pub mod timestamp;
+pub mod verdict;
+pub mod verify;

@@ -35,6 +35,11 @@ impl Timestamp {
         self.0.unix_timestamp()
     }
 
+    /// Whole milliseconds from `earlier` to this time; 0 when the clock went back in between.
+    pub fn milliseconds_since(self, earlier: Self) -> u64 {
+        u64::try_from((self.0 - earlier.0).whole_milliseconds()).unwrap_or(0)
+    }
+
     /// This time plus `days` days; the largest representable time where that overflows.
     pub fn plus_days(self, days: u32) -> Self {
         Self(self.0.saturating_add(Duration::days(i64::from(days))))

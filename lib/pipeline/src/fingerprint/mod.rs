@@ -36,6 +36,12 @@ pub const DECODING_BUDGET: u64 = 192 << 20;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
+    /// The name on C2PA's list of soft binding algorithms.
+    pub const ALGORITHM: &str = "io.iscc.v0";
+
+    /// Holds the place of one that is still being computed.
+    pub(crate) const PENDING: Self = Self([0; 32]);
+
     /// The fingerprint of an encoded image.
     ///
     /// # Errors

@@ -1,0 +1,29 @@
+//! The one place that speaks to the C2PA library: manifest stores are made and read here, and no type of the
+//! library leaves this module.
+//!
+//! The library is never given the image to write. It makes a manifest store for a hash that we computed
+//! ourselves, and it validates a store that our own extraction found: its reader accepts a JPEG with two
+//! stores, which the specification treats as having none (C2PA 2.4, section 15.5).
+
+mod reading;
+mod writing;
+
+pub use reading::{
+    CredentialReading, SignatureDetails, Status, StatusKind, TrustAnchors, TrustAnchorsError, ValidationState,
+};
+pub(crate) use writing::{Draft, ParentCredential};
+
+use thiserror::Error;
+
+use crate::signer::SignerError;
+
+/// Why a manifest store could not be made.
+#[derive(Debug, Error)]
+pub enum CredentialError {
+    /// The signer failed.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The C2PA library refused what it was given.
+    #[error("the manifest store could not be made: {0}")]
+    Library(#[from] c2pa::Error),
+}

@@ -1,0 +1,291 @@
+//! Validates a manifest store against an image and says what it found, in our own terms.
+
+use std::{collections::HashSet, io::Cursor, sync::Arc};
+
+use c2pa::{
+    Context, Ingredient, Manifest, Reader,
+    status_tracker::LogKind,
+    validation_results::{StatusCodes, ValidationResults},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::ParentCredential;
+use crate::{asset::Format, manifest::PROOF_LABEL, timestamp::Timestamp};
+
+/// The certificates that signers' chains must lead to.
+#[derive(Clone)]
+pub struct TrustAnchors {
+    context: Arc<Context>,
+}
+
+/// The trust anchors are not certificates in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the trust anchors are not certificates in PEM: {0}")]
+pub struct TrustAnchorsError(String);
+
+impl TrustAnchors {
+    /// Takes certificates in PEM, one after the other; empty text means that nobody is trusted.
+    ///
+    /// # Errors
+    /// When the text is not empty and has no readable certificate.
+    pub fn from_pem(pem: &str) -> Result<Self, TrustAnchorsError> {
+        let trust = if pem.trim().is_empty() { json!({}) } else { json!({"trust_anchors": pem}) };
+        let settings = json!({
+            "trust": trust,
+            // Nothing is ever fetched because an image says so.
+            "verify": {"remote_manifest_fetch": false, "ocsp_fetch": false},
+            "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": 32},
+        });
+        let context = Context::new().with_settings(settings).map_err(|e| TrustAnchorsError(e.to_string()))?;
+        Ok(Self { context: context.into_shared() })
+    }
+}
+
+/// The state of a manifest store as C2PA defines it (C2PA 2.4, section 14.3), and `none` where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValidationState {
+    /// No manifest store.
+    None,
+    /// A check failed.
+    Invalid,
+    /// Every check passed, but the signer does not lead to a trust anchor.
+    Valid,
+    /// Every check passed.
+    Trusted,
+}
+
+/// Whether a status speaks for or against the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusKind {
+    /// A check passed.
+    Success,
+    /// Neither for nor against.
+    Informational,
+    /// A check failed.
+    Failure,
+}
+
+/// One validation status (C2PA 2.4, section 15.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The code, for example `assertion.dataHash.match`.
+    pub code: String,
+    /// For, against or neither.
+    pub kind: StatusKind,
+    /// What it speaks of, as a JUMBF URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+    /// The ingredient it belongs to; absent for the active manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingredient: Option<String>,
+}
+
+impl Status {
+    /// A status of the active manifest as a whole.
+    pub fn new(kind: StatusKind, code: &str, explanation: impl Into<String>) -> Self {
+        Self { code: code.into(), kind, uri: None, explanation: Some(explanation.into()), ingredient: None }
+    }
+}
+
+/// Who signed, as the signature itself says.
+#[derive(Clone, Debug)]
+pub struct SignatureDetails {
+    /// The algorithm in lower case, for example `ps256`.
+    pub algorithm: Option<String>,
+    /// The certificates in PEM, leaf first, as they stand in the signature.
+    pub chain_pem: String,
+    /// When the signature was stamped, if a time-stamp was found.
+    pub time: Option<Timestamp>,
+}
+
+/// What validation found.
+#[derive(Clone, Debug)]
+pub struct CredentialReading {
+    /// The library's own conclusion.
+    pub state: ValidationState,
+    /// Every status, the active manifest's first.
+    pub status: Vec<Status>,
+    /// The label of the active manifest.
+    pub active_manifest: Option<String>,
+    /// The active manifest as JSON.
+    pub manifest: Option<Value>,
+    /// The history, the newest ingredient first.
+    pub ingredients: Vec<Value>,
+    /// The proof URI that the active manifest asserts.
+    pub proof_uri: Option<String>,
+    /// The active manifest's signature.
+    pub signature: Option<SignatureDetails>,
+    /// The validation results in the library's JSON, as they go into an ingredient.
+    results: Value,
+}
+
+impl CredentialReading {
+    /// Validates `store` against `image`. Never fails: what cannot be read is a reading that says so.
+    pub fn of(store: &[u8], image: &[u8], format: Format, trust: &TrustAnchors) -> Self {
+        let reader = Reader::from_shared_context(&trust.context);
+        match reader.with_manifest_data_and_stream(store, format.mime(), Cursor::new(image)) {
+            Ok(reader) => Self::of_reader(&reader),
+            Err(error) => Self::unreadable(&error),
+        }
+    }
+
+    /// This credential as the parent of a new manifest. `None` when it cannot be carried on, because it has
+    /// no readable active manifest.
+    pub(crate) fn into_parent(self, store: &[u8]) -> Option<ParentCredential> {
+        Some(ParentCredential {
+            active_manifest: self.active_manifest?,
+            validation_results: self.results,
+            store: store.to_vec(),
+        })
+    }
+
+    fn of_reader(reader: &Reader) -> Self {
+        let results = reader.validation_results();
+        let active = reader.active_manifest();
+        Self {
+            state: state_of(reader),
+            status: results.map(all_status).unwrap_or_default(),
+            active_manifest: reader.active_label().map(str::to_owned),
+            manifest: active.and_then(|manifest| serde_json::to_value(manifest).ok()),
+            ingredients: active.map(|manifest| history(reader, manifest)).unwrap_or_default(),
+            proof_uri: active.and_then(proof_uri),
+            signature: active.and_then(signature_details),
+            results: results.and_then(|results| serde_json::to_value(results).ok()).unwrap_or(Value::Null),
+        }
+    }
+
+    fn unreadable(error: &c2pa::Error) -> Self {
+        Self {
+            state: ValidationState::Invalid,
+            status: vec![Status::new(StatusKind::Failure, code_of(error), error.to_string())],
+            active_manifest: None,
+            manifest: None,
+            ingredients: Vec::new(),
+            proof_uri: None,
+            signature: None,
+            results: Value::Null,
+        }
+    }
+}
+
+fn state_of(reader: &Reader) -> ValidationState {
+    match reader.validation_state() {
+        c2pa::ValidationState::Invalid => ValidationState::Invalid,
+        c2pa::ValidationState::Valid => ValidationState::Valid,
+        c2pa::ValidationState::Trusted => ValidationState::Trusted,
+    }
+}
+
+fn all_status(results: &ValidationResults) -> Vec<Status> {
+    let active = results.active_manifest().into_iter().flat_map(|codes| statuses(codes, None));
+    let deltas = results
+        .ingredient_deltas()
+        .into_iter()
+        .flatten()
+        .flat_map(|delta| statuses(delta.validation_deltas(), Some(delta.ingredient_assertion_uri())));
+    active.chain(deltas).collect()
+}
+
+fn statuses<'a>(codes: &'a StatusCodes, ingredient: Option<&'a str>) -> impl Iterator<Item = Status> + 'a {
+    codes.success().iter().chain(codes.informational()).chain(codes.failure()).map(move |status| Status {
+        code: status.code().to_owned(),
+        kind: match status.kind() {
+            LogKind::Success => StatusKind::Success,
+            LogKind::Informational => StatusKind::Informational,
+            LogKind::Failure => StatusKind::Failure,
+        },
+        uri: status.url().map(str::to_owned),
+        explanation: status.explanation().map(str::to_owned),
+        ingredient: ingredient.map(str::to_owned),
+    })
+}
+
+fn proof_uri(manifest: &Manifest) -> Option<String> {
+    let assertion: Value = manifest.find_assertion(PROOF_LABEL).ok()?;
+    Some(assertion.get("uri")?.as_str()?.to_owned())
+}
+
+fn signature_details(manifest: &Manifest) -> Option<SignatureDetails> {
+    let info = manifest.signature_info()?;
+    Some(SignatureDetails {
+        algorithm: info.alg.map(|alg| alg.to_string().to_lowercase()),
+        chain_pem: info.cert_chain().to_owned(),
+        time: info.time.as_deref().and_then(|time| Timestamp::parse(time).ok()),
+    })
+}
+
+/// The most entries in a history; longer ones are cut, the oldest first.
+const MAX_HISTORY: usize = 200;
+
+/// The ingredients of the active manifest, then theirs, and so on. Each manifest is entered once.
+fn history(reader: &Reader, active: &Manifest) -> Vec<Value> {
+    let mut seen: HashSet<&str> = active.label().into_iter().collect();
+    let mut entries = Vec::new();
+    let mut level: Vec<(usize, &Ingredient)> = active.ingredients().iter().map(|i| (1, i)).collect();
+    while !level.is_empty() && entries.len() < MAX_HISTORY {
+        let mut next = Vec::new();
+        for (depth, ingredient) in level {
+            let manifest = ingredient.active_manifest().and_then(|label| reader.get_manifest(label));
+            entries.push(history_entry(depth, ingredient, manifest));
+            if let Some(manifest) = manifest
+                && manifest.label().is_some_and(|label| seen.insert(label))
+            {
+                next.extend(manifest.ingredients().iter().map(|i| (depth + 1, i)));
+            }
+        }
+        level = next;
+    }
+    entries.truncate(MAX_HISTORY);
+    entries
+}
+
+fn history_entry(depth: usize, ingredient: &Ingredient, manifest: Option<&Manifest>) -> Value {
+    json!({
+        "depth": depth,
+        "title": ingredient.title(),
+        "format": ingredient.format(),
+        "relationship": ingredient.relationship(),
+        "manifest": ingredient.active_manifest(),
+        "issuer": manifest.and_then(Manifest::issuer),
+        "signedAt": manifest.and_then(Manifest::time),
+        "claimGenerator": manifest.and_then(|manifest| manifest.claim_generator_info.as_ref()?.first().map(|info| &info.name)),
+        "validationState": ingredient.validation_results().map(|results| format!("{:?}", results.validation_state()).to_lowercase()),
+        "failures": ingredient.validation_status().unwrap_or_default().iter().map(|status| status.code()).collect::<Vec<_>>(),
+    })
+}
+
+/// The specification's failure code for a store that the library gave up on.
+fn code_of(error: &c2pa::Error) -> &'static str {
+    use c2pa::Error;
+    match error {
+        Error::ClaimMissing { .. }
+        | Error::JumbfNotFound
+        | Error::JumbfBoxNotFound
+        | Error::ProvenanceMissing => "claim.missing",
+        Error::JumbfParseError(_) | Error::InvalidClaim(_) => "claim.missing",
+        Error::ClaimDecoding(_) | Error::ClaimVersion | Error::ClaimInvalidContent | Error::CborError(_) => {
+            "claim.cbor.invalid"
+        }
+        Error::ClaimMissingHardBinding => "claim.hardBindings.missing",
+        Error::ClaimMultipleHardBinding => "assertion.multipleHardBindings",
+        Error::ClaimUnsigned | Error::ClaimMissingSignatureBox => "claimSignature.missing",
+        Error::CoseSignatureAlgorithmNotSupported | Error::UnknownAlgorithm => "algorithm.unsupported",
+        Error::AssertionMissing { .. } => "assertion.missing",
+        Error::AssertionDecoding(_) => "assertion.cbor.invalid",
+        Error::HashMismatch(_) => "assertion.dataHash.mismatch",
+        Error::CoseSignature | Error::CoseVerifier | Error::InvalidEcdsaSignature => {
+            "claimSignature.mismatch"
+        }
+        Error::CoseInvalidCert | Error::CoseX5ChainMissing | Error::CoseNoCerts => {
+            "signingCredential.invalid"
+        }
+        _ => "general.error",
+    }
+}

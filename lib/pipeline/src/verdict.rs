@@ -1,0 +1,278 @@
+//! The conclusion: six rows of a score, whether it is valid, and the report that says why.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    certificate::CertificateReport,
+    credential::{CredentialReading, Status, StatusKind, ValidationState},
+    digest::Sha256Hash,
+    extract::ExtractionReport,
+    proof::{ProofId, ProofRecord},
+    timestamp::Timestamp,
+};
+
+/// Everything that verification found; the API answers with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationReport {
+    /// Signature and certificate hold, no check failed, and the manifest is the one that was stored.
+    pub valid: bool,
+    /// The sum of the points, 0 to 100.
+    pub confidence: u8,
+    /// The six answers.
+    pub details: Details,
+    /// The state as C2PA defines it.
+    pub state: ValidationState,
+    /// Where the credential was found.
+    pub extraction: ExtractionReport,
+    /// Six rows, always in the same order.
+    pub score: Vec<ScoreRow>,
+    /// Every validation status.
+    pub status: Vec<Status>,
+    /// The signing certificate; absent without a readable signature.
+    pub certificate: Option<CertificateReport>,
+    /// The proof that was found.
+    pub proof: Option<ProofSummary>,
+    /// The alarm: the image carries another manifest than the one that was stored under its proof URI.
+    pub substitution: Option<Substitution>,
+    /// The active manifest as JSON.
+    pub manifest: Option<Value>,
+    /// The history, the oldest last.
+    pub ingredients: Vec<Value>,
+    /// When the report was made.
+    pub timestamp: Timestamp,
+    /// How long it took, in milliseconds.
+    pub processing_time: u64,
+}
+
+/// The six answers behind the score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    /// A manifest was found.
+    pub has_manifest: bool,
+    /// The claim signature verifies, and the content is the one that was signed.
+    pub signature_valid: bool,
+    /// The certificate holds.
+    pub certificate_valid: bool,
+    /// The image or its manifest names a proof.
+    pub has_proof_uri: bool,
+    /// The proof is there.
+    pub proof_found: bool,
+    /// The manifest is the one that was stored.
+    pub proofs_match: bool,
+}
+
+/// One row of the score.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoreRow {
+    /// Which answer, as in [`Details`].
+    pub check: String,
+    /// What it earned.
+    pub points: u8,
+    /// What it could earn.
+    pub of: u8,
+    /// Why.
+    pub reason: String,
+}
+
+/// The stored proof, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProofSummary {
+    /// Its id.
+    pub id: ProofId,
+    /// Where it can be read.
+    pub uri: String,
+    /// When the image was signed.
+    pub created_at: Timestamp,
+    /// Until when the proof is kept.
+    pub expires_at: Timestamp,
+    /// SHA-256 of the manifest store as it was embedded.
+    pub manifest_hash: Sha256Hash,
+}
+
+impl From<&ProofRecord> for ProofSummary {
+    fn from(record: &ProofRecord) -> Self {
+        Self {
+            id: record.id,
+            uri: record.uri.clone(),
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+            manifest_hash: record.manifest_hash,
+        }
+    }
+}
+
+/// Two manifests where there should be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Substitution {
+    /// SHA-256 of the manifest store that the image carries.
+    pub embedded_manifest_hash: Sha256Hash,
+    /// SHA-256 of the one that was stored.
+    pub stored_manifest_hash: Sha256Hash,
+}
+
+/// What became of the look-up of the proof.
+#[derive(Clone, Debug)]
+pub enum ProofLookup {
+    /// Neither the image nor its manifest names one.
+    NotNamed,
+    /// The URI belongs to somebody else; it was not followed.
+    Foreign,
+    /// Nothing is stored under this id, or it expired.
+    Unknown,
+    /// The proof store did not answer.
+    NotAnswered,
+    /// It is there.
+    Found(ProofRecord),
+}
+
+/// What the six rows are computed from.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// What validation found; `None` when there was no manifest store.
+    pub reading: Option<&'a CredentialReading>,
+    /// The signing certificate.
+    pub certificate: Option<&'a CertificateReport>,
+    /// The proof.
+    pub lookup: &'a ProofLookup,
+    /// SHA-256 of the manifest store that was judged.
+    pub manifest_hash: Option<Sha256Hash>,
+}
+
+impl Evidence<'_> {
+    /// The rows, in the order of [`Details`].
+    pub fn score(&self) -> Vec<ScoreRow> {
+        vec![
+            self.has_manifest(),
+            self.signature_valid(),
+            self.certificate_valid(),
+            self.has_proof_uri(),
+            self.proof_found(),
+            self.proofs_match(),
+        ]
+    }
+
+    /// The alarm, when the stored manifest is another than the one judged.
+    pub fn substitution(&self) -> Option<Substitution> {
+        let ProofLookup::Found(record) = self.lookup else { return None };
+        let embedded = self.manifest_hash?;
+        (embedded != record.manifest_hash).then_some(Substitution {
+            embedded_manifest_hash: embedded,
+            stored_manifest_hash: record.manifest_hash,
+        })
+    }
+
+    fn has_manifest(&self) -> ScoreRow {
+        let found = self.reading.is_some_and(|reading| reading.active_manifest.is_some());
+        row(
+            "hasManifest",
+            found,
+            20,
+            if found { "a manifest was found" } else { "no readable manifest was found" },
+        )
+    }
+
+    fn signature_valid(&self) -> ScoreRow {
+        let objection = match self.reading {
+            None => Some("there is no signature to check".to_owned()),
+            Some(reading) => signature_objection(&reading.status),
+        };
+        let reason = "the claim signature verifies and the content is unchanged";
+        row("signatureValid", objection.is_none(), 30, objection.as_deref().unwrap_or(reason))
+    }
+
+    fn certificate_valid(&self) -> ScoreRow {
+        let Some(certificate) = self.certificate else {
+            return row("certificateValid", false, 25, "there is no certificate to check");
+        };
+        let reason = match certificate.first_objection() {
+            Some(check) => check.detail.as_str(),
+            None => "the certificate holds",
+        };
+        row("certificateValid", certificate.is_valid(), 25, reason)
+    }
+
+    fn has_proof_uri(&self) -> ScoreRow {
+        let (named, reason) = match self.lookup {
+            ProofLookup::NotNamed => (false, "neither the image nor its manifest names a proof"),
+            ProofLookup::Foreign => (true, "a proof of another service is named"),
+            _ => (true, "a proof is named"),
+        };
+        row("hasProofUri", named, 10, reason)
+    }
+
+    fn proof_found(&self) -> ScoreRow {
+        let reason = match self.lookup {
+            ProofLookup::Found(_) => "the proof was found",
+            ProofLookup::Unknown => "no proof is stored under this id, or it has expired",
+            ProofLookup::Foreign => "not checked: proofs of other services are not fetched",
+            ProofLookup::NotAnswered => "not checked: the proof store did not answer",
+            ProofLookup::NotNamed => "not checked: there is no proof to look for",
+        };
+        row("proofFound", matches!(self.lookup, ProofLookup::Found(_)), 10, reason)
+    }
+
+    fn proofs_match(&self) -> ScoreRow {
+        let (matches, reason) = match (self.lookup, self.manifest_hash) {
+            (ProofLookup::Found(record), Some(hash)) if record.manifest_hash == hash => {
+                (true, "the manifest is the one that was stored")
+            }
+            (ProofLookup::Found(_), Some(_)) => (false, "another manifest was stored under this proof"),
+            _ => (false, "not checked: there are not two manifests to compare"),
+        };
+        row("proofsMatch", matches, 5, reason)
+    }
+}
+
+/// Whether every row but those about the proof is full, and nothing speaks against it.
+pub fn is_valid(details: &Details, status: &[Status], substitution: Option<&Substitution>) -> bool {
+    details.signature_valid
+        && details.certificate_valid
+        && substitution.is_none()
+        && !status.iter().any(|status| status.kind == StatusKind::Failure)
+}
+
+/// The six answers of six rows.
+pub fn details(score: &[ScoreRow]) -> Details {
+    let full = |check: &str| score.iter().any(|row| row.check == check && row.points == row.of);
+    Details {
+        has_manifest: full("hasManifest"),
+        signature_valid: full("signatureValid"),
+        certificate_valid: full("certificateValid"),
+        has_proof_uri: full("hasProofUri"),
+        proof_found: full("proofFound"),
+        proofs_match: full("proofsMatch"),
+    }
+}
+
+fn row(check: &str, earned: bool, of: u8, reason: &str) -> ScoreRow {
+    ScoreRow { check: check.into(), points: if earned { of } else { 0 }, of, reason: reason.into() }
+}
+
+/// Why the signature of the active manifest does not hold; what belongs to the certificate is not asked here.
+fn signature_objection(status: &[Status]) -> Option<String> {
+    let active = || status.iter().filter(|status| status.ingredient.is_none());
+    if let Some(failure) = active().find(|s| s.kind == StatusKind::Failure && !is_of_certificate(&s.code)) {
+        let explanation = failure.explanation.as_deref().unwrap_or("the check failed");
+        return Some(format!("{}: {explanation}", failure.code));
+    }
+    let succeeded =
+        |suffix: &str| active().any(|s| s.kind == StatusKind::Success && s.code.ends_with(suffix));
+    if !succeeded("claimSignature.validated") {
+        return Some("the claim signature was not validated".into());
+    }
+    if !succeeded("Hash.match") && !succeeded("sHash.match") {
+        return Some("the content was not checked against the manifest".into());
+    }
+    None
+}
+
+fn is_of_certificate(code: &str) -> bool {
+    code.starts_with("signingCredential.")
+        || code.starts_with("timeStamp.")
+        || code == "claimSignature.outsideValidity"
+}

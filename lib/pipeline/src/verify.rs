@@ -1,0 +1,191 @@
+//! The story of a verification: from an image to a report.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::{
+    asset::{Asset, NotAnImage},
+    certificate::CertificateReport,
+    credential::{CredentialReading, Status, StatusKind, TrustAnchors, ValidationState},
+    digest::Sha256Hash,
+    extract::{Extraction, extract},
+    proof::ProofStore,
+    proof_uri::{ProofUriBase, parse_proof_uri},
+    timestamp::{Clock, Timestamp},
+    verdict::{Evidence, ProofLookup, ProofSummary, VerificationReport, details, is_valid},
+};
+
+/// What verification needs from outside.
+#[derive(Clone, Copy)]
+pub struct VerifyContext<'a> {
+    /// Where proofs are kept.
+    pub proofs: &'a dyn ProofStore,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Whom to trust.
+    pub trust: &'a TrustAnchors,
+    /// Which proof URIs are our own.
+    pub proof_uris: &'a ProofUriBase,
+    /// The longest file that is read, in bytes.
+    pub max_bytes: usize,
+}
+
+/// Why there is no report. A damaged image is not a reason: it gets a report.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// Not a single byte.
+    #[error("the file is empty; send an image")]
+    Empty,
+    /// The first bytes are those of no known format.
+    #[error(transparent)]
+    NotAnImage(#[from] NotAnImage),
+    /// Longer than the limit.
+    #[error("the file has {length} bytes; send one of at most {limit} bytes")]
+    TooLarge {
+        /// Bytes in the file.
+        length: usize,
+        /// Bytes that are taken.
+        limit: usize,
+    },
+}
+
+/// Verifies `image`.
+///
+/// # Errors
+/// [`VerifyError`], only when there is no image to speak of.
+pub async fn verify(image: Bytes, context: &VerifyContext<'_>) -> Result<VerificationReport, VerifyError> {
+    let started = context.clock.now();
+    if image.is_empty() {
+        return Err(VerifyError::Empty);
+    }
+    if image.len() > context.max_bytes {
+        return Err(VerifyError::TooLarge { length: image.len(), limit: context.max_bytes });
+    }
+    let (asset, damage) = Asset::read_leniently(image)?;
+    let extraction = extract(&asset, &damage);
+    let reading = extraction
+        .store
+        .as_ref()
+        .map(|found| CredentialReading::of(&found.store, asset.bytes(), asset.format(), context.trust));
+    let judged = Judged::of(&extraction, reading, started);
+    let lookup = look_up_proof(&extraction, judged.reading.as_ref(), context, started).await;
+    Ok(report(judged, &extraction, &lookup, started, context.clock))
+}
+
+/// The credential as it was found, with everything that can be said without the proof.
+struct Judged {
+    reading: Option<CredentialReading>,
+    status: Vec<Status>,
+    certificate: Option<CertificateReport>,
+    manifest_hash: Option<Sha256Hash>,
+}
+
+impl Judged {
+    fn of(extraction: &Extraction, mut reading: Option<CredentialReading>, now: Timestamp) -> Self {
+        if let Some(reading) = &mut reading {
+            reading.status.extend(container_objection(extraction, reading));
+        }
+        let certificate = reading
+            .as_ref()
+            .and_then(|reading| CertificateReport::of(reading.signature.as_ref()?, &reading.status, now));
+        Self {
+            status: reading.as_ref().map(|reading| reading.status.clone()).unwrap_or_default(),
+            certificate,
+            manifest_hash: extraction.store.as_ref().map(|found| Sha256Hash::of(&found.store)),
+            reading,
+        }
+    }
+}
+
+/// The bytes around a store (segment numbers, checksums) are outside the hard binding. Those that we wrote
+/// ourselves are known to the byte, so a change there does not pass unnoticed.
+fn container_objection(extraction: &Extraction, reading: &CredentialReading) -> Option<Status> {
+    let found = extraction.store.as_ref()?;
+    (reading.proof_uri.is_some() && !found.canonical).then(|| {
+        Status::new(
+            StatusKind::Failure,
+            "com.credlink.container.altered",
+            "the bytes around the manifest store are not those that were written with it",
+        )
+    })
+}
+
+/// Looks the proof up under the URI that the manifest asserts; without a manifest under the one that travels
+/// beside it.
+async fn look_up_proof(
+    extraction: &Extraction,
+    reading: Option<&CredentialReading>,
+    context: &VerifyContext<'_>,
+    now: Timestamp,
+) -> ProofLookup {
+    let asserted = reading.and_then(|reading| reading.proof_uri.as_deref());
+    let Some(uri) = asserted.or(extraction.proof_uri.as_deref()) else {
+        return ProofLookup::NotNamed;
+    };
+    let Ok(id) = parse_proof_uri(uri, context.proof_uris) else {
+        return ProofLookup::Foreign;
+    };
+    match context.proofs.record(id, now).await {
+        Ok(Some(record)) => ProofLookup::Found(record),
+        Ok(None) => ProofLookup::Unknown,
+        Err(error) => {
+            tracing::error!(%id, %error, "the proof store did not answer");
+            ProofLookup::NotAnswered
+        }
+    }
+}
+
+fn report(
+    judged: Judged,
+    extraction: &Extraction,
+    lookup: &ProofLookup,
+    started: Timestamp,
+    clock: &dyn Clock,
+) -> VerificationReport {
+    let evidence = Evidence {
+        reading: judged.reading.as_ref(),
+        certificate: judged.certificate.as_ref(),
+        lookup,
+        manifest_hash: judged.manifest_hash,
+    };
+    let score = evidence.score();
+    let substitution = evidence.substitution();
+    let details = details(&score);
+    let valid = is_valid(&details, &judged.status, substitution.as_ref());
+    let state = state(judged.reading.as_ref(), &judged.status);
+    let (manifest, ingredients) = match judged.reading {
+        Some(reading) => (reading.manifest, reading.ingredients),
+        None => (None, Vec::new()),
+    };
+    let finished = clock.now();
+    VerificationReport {
+        valid,
+        confidence: score.iter().map(|row| row.points).sum(),
+        details,
+        state,
+        extraction: extraction.report(),
+        score,
+        status: judged.status,
+        certificate: judged.certificate,
+        proof: match lookup {
+            ProofLookup::Found(record) => Some(ProofSummary::from(record)),
+            _ => None,
+        },
+        substitution,
+        manifest,
+        ingredients,
+        timestamp: finished,
+        processing_time: finished.milliseconds_since(started),
+    }
+}
+
+/// The library's state, unless a failure of our own speaks against it.
+fn state(reading: Option<&CredentialReading>, status: &[Status]) -> ValidationState {
+    let own_failure =
+        status.iter().any(|s| s.kind == StatusKind::Failure && s.code.starts_with("com.credlink."));
+    match reading {
+        None => ValidationState::None,
+        Some(_) if own_failure => ValidationState::Invalid,
+        Some(reading) => reading.state,
+    }
+}
