@@ -187,7 +187,7 @@ fn parameters(common_name: &str, now: Timestamp, days: i64) -> Result<Certificat
     // X.509 has whole seconds only.
     let now = now.as_offset_date_time().replace_nanosecond(0).unwrap_or(now.as_offset_date_time());
     params.not_before = now.saturating_sub(SKEW);
-    params.not_after = params.not_before.saturating_add(Duration::days(days));
+    params.not_after = now.saturating_add(Duration::days(days));
     Ok(params)
 }
 

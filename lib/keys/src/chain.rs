@@ -47,6 +47,21 @@ impl CertificateSummary {
         (self.not_after.unix_seconds() - now.unix_seconds()).div_euclid(24 * 60 * 60)
     }
 
+    /// That it is valid at `now`; in messages it is certificate `number` in `file`.
+    pub(crate) fn check_dates(&self, file: &str, number: usize, now: Timestamp) -> Result<(), KeysError> {
+        let file = file.to_owned();
+        let certificate = Position { number, subject: self.subject.clone() };
+        if now < self.not_before {
+            let not_before = self.not_before.to_string();
+            return Err(KeysError::NotYetValid { file, certificate, not_before });
+        }
+        // The last second is still inside (RFC 5280, 4.1.2.5).
+        if now.unix_seconds() > self.not_after.unix_seconds() {
+            return Err(KeysError::Expired { file, certificate, not_after: self.not_after.to_string() });
+        }
+        Ok(())
+    }
+
     fn of(certificate: &X509Certificate<'_>) -> Option<Self> {
         let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok().map(Timestamp::new);
         Some(Self {
@@ -85,26 +100,8 @@ impl Chain {
 
     /// That every certificate is valid at `now`.
     pub(crate) fn check_dates(&self, now: Timestamp) -> Result<(), KeysError> {
-        for (index, summary) in self.summaries.iter().enumerate() {
-            let file = self.file.clone();
-            let certificate = Position { number: index + 1, subject: summary.subject.clone() };
-            if now < summary.not_before {
-                return Err(KeysError::NotYetValid {
-                    file,
-                    certificate,
-                    not_before: summary.not_before.to_string(),
-                });
-            }
-            // The last second is still inside (RFC 5280, 4.1.2.5).
-            if now.unix_seconds() > summary.not_after.unix_seconds() {
-                return Err(KeysError::Expired {
-                    file,
-                    certificate,
-                    not_after: summary.not_after.to_string(),
-                });
-            }
-        }
-        Ok(())
+        let mut numbered = self.summaries.iter().enumerate();
+        numbered.try_for_each(|(index, summary)| summary.check_dates(&self.file, index + 1, now))
     }
 
     /// That `key` belongs to the leaf.

@@ -262,6 +262,17 @@ pub enum KeysError {
         issuer: String,
     },
 
+    /// What was given as a root may not issue certificates.
+    #[error(
+        "{certificate} in {root} issued the chain but is not a certificate authority: give the root of the chain"
+    )]
+    RootNotAuthority {
+        /// The file with the root.
+        root: String,
+        /// Which certificate.
+        certificate: Position,
+    },
+
     /// The root certificate of the local authority is there, its key is not.
     #[error(
         "{} is missing, so the local authority cannot issue certificates: put it back, or move {} away to begin \

@@ -2,24 +2,29 @@
 //!
 //! [`LocalKeys`] is a folder with the keys of one installation; its [`LocalSigner`] implements the `Signer` port of
 //! the pipeline. On first use it makes a small authority of its own: a root that people hand to other validators, an
-//! intermediate, and a leaf that meets the C2PA certificate [`profile`].
+//! intermediate, and a leaf that meets the C2PA certificate [`profile`]. [`import()`] puts a key and a chain from
+//! elsewhere in its place.
 
 mod algorithm;
 pub mod authority;
 mod chain;
 mod error;
 pub mod folder;
+mod import;
 mod local;
 mod pem_file;
 mod private_key;
 pub mod profile;
 mod signer;
+mod summary;
 mod trust;
 
 pub use algorithm::KeyKind;
 pub use chain::CertificateSummary;
 pub use error::{KeysError, Position};
+pub use import::{Imported, TrustHere, import};
 pub use local::{Created, LocalKeys, Replacement};
 pub use pem_file::{MAX_CERTIFICATES, MAX_FILE_BYTES, PemFile};
 pub use signer::LocalSigner;
+pub use summary::{KeyFiles, KeysSummary};
 pub use trust::anchors as trust_anchors;

@@ -6,16 +6,17 @@ use std::{
 };
 
 use credlink_pipeline::{digest::Sha256Hash, timestamp::Timestamp};
-use zeroize::Zeroizing;
 
 use crate::{
     algorithm::KeyKind,
     authority::{Authority, hex_prefix},
+    chain::Chain,
     error::KeysError,
     folder::{KeyFolder, LockedFolder, SIGNER},
-    pem_file::{self, PemFile},
+    pem_file::PemFile,
     private_key::PrivateKey,
     signer::LocalSigner,
+    summary::KeysSummary,
     trust,
 };
 
@@ -89,6 +90,14 @@ impl LocalKeys {
         self.folder.path()
     }
 
+    /// What there is to know about the keys, for people and programs; nothing secret.
+    ///
+    /// # Errors
+    /// When the folder cannot be read any more.
+    pub fn describe(&self, now: Timestamp) -> Result<KeysSummary, KeysError> {
+        KeysSummary::of(&self.folder, &self.signer, now)
+    }
+
     /// The trust anchors of this installation as PEM: its own root, and those of imported chains.
     ///
     /// # Errors
@@ -105,19 +114,20 @@ impl LocalKeys {
         Ok(Some(Self { folder: folder.clone(), signer: Arc::new(signer) }))
     }
 
+    /// Writes `signer` as the active one.
+    pub(crate) fn activate(folder: &LockedFolder, signer: LocalSigner) -> Result<Self, KeysError> {
+        folder.write_private(SIGNER, signer.to_pem()?.as_bytes())?;
+        Ok(Self { folder: KeyFolder::new(folder.path()), signer: Arc::new(signer) })
+    }
+
     fn issue(folder: &LockedFolder, kind: KeyKind, now: Timestamp) -> Result<Self, KeysError> {
         let authority = Authority::open_or_create(folder, now)?;
         let key = PrivateKey::generate(kind)?;
-        let mut content = key.to_pem()?;
-        let chain = authority.issue(&key, now)?;
-        content.reserve_exact(chain.len());
-        content.push_str(&chain);
-        let file = PemFile::new(folder.join(SIGNER).display().to_string(), content.as_bytes().to_vec())?;
+        let chain = PemFile::new("the new chain", authority.issue(&key, now)?.into_bytes())?;
         // The same checks as for everybody else's certificates, before they take the place of others.
-        let signer = LocalSigner::read(&file)?;
+        let signer = LocalSigner::new(Chain::read(&chain)?, key, "the new key")?;
         signer.check_dates(now)?;
-        folder.write_private(SIGNER, content.as_bytes())?;
-        Ok(Self { folder: KeyFolder::new(folder.path()), signer: Arc::new(signer) })
+        Self::activate(folder, signer)
     }
 }
 
@@ -152,18 +162,4 @@ pub(crate) fn archive_signer(folder: &LockedFolder, file: &PemFile) -> Result<Pa
         Err(_) => format!("signer-unreadable-{}.pem", hex_prefix(Sha256Hash::of(file.bytes()).as_bytes())),
     };
     folder.archive(file, &name)
-}
-
-/// Key first, then the chain: the content of the file of the active signer.
-pub(crate) fn encode_signer(signer: &LocalSigner) -> Result<Zeroizing<String>, KeysError> {
-    let mut content = signer.key().to_pem()?;
-    let chain: String = signer
-        .checked_chain()
-        .certificates()
-        .iter()
-        .map(|der| pem_file::encode("CERTIFICATE", der))
-        .collect();
-    content.reserve_exact(chain.len());
-    content.push_str(&chain);
-    Ok(content)
 }

@@ -7,12 +7,13 @@ use credlink_pipeline::{
     signer::{Signer, SignerError, SigningAlgorithm},
     timestamp::Timestamp,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     algorithm::KeyKind,
     chain::{CertificateSummary, Chain},
     error::KeysError,
-    pem_file::PemFile,
+    pem_file::{self, PemFile},
     private_key::PrivateKey,
 };
 
@@ -38,9 +39,7 @@ impl LocalSigner {
     /// The first thing that is wrong.
     pub fn combine(chain: &PemFile, key: &PemFile) -> Result<Self, KeysError> {
         let chain = Chain::read(chain)?;
-        let private_key = PrivateKey::read(key)?;
-        chain.check_key(&private_key, key.name())?;
-        Ok(Self { key: private_key, chain })
+        Self::new(chain, PrivateKey::read(key)?, key.name())
     }
 
     /// That every certificate of the chain is valid at `now`.
@@ -61,8 +60,22 @@ impl LocalSigner {
         self.chain.summaries()
     }
 
-    pub(crate) fn key(&self) -> &PrivateKey {
-        &self.key
+    /// Like [`LocalSigner::combine`], with a key that messages call `key_name`.
+    pub(crate) fn new(chain: Chain, key: PrivateKey, key_name: &str) -> Result<Self, KeysError> {
+        chain.check_key(&key, key_name)?;
+        Ok(Self { key, chain })
+    }
+
+    /// The content of the file of an active signer: the key first, then the chain.
+    pub(crate) fn to_pem(&self) -> Result<Zeroizing<String>, KeysError> {
+        let chain: String =
+            self.chain.certificates().iter().map(|der| pem_file::encode("CERTIFICATE", der)).collect();
+        let key = self.key.to_pem()?;
+        // Room for both from the start: growing would leave a copy of the key behind.
+        let mut content = Zeroizing::new(String::with_capacity(key.len() + chain.len()));
+        content.push_str(&key);
+        content.push_str(&chain);
+        Ok(content)
     }
 
     pub(crate) fn checked_chain(&self) -> &Chain {

@@ -68,13 +68,13 @@ fn openssl_accepts_every_chain_and_sees_the_profile() {
 #[test]
 fn the_authorities_outlive_what_they_issue() {
     let folder = TempDir::new().unwrap();
-    let keys = keys_in(&folder);
+    let start = now();
+    let keys = LocalKeys::open_or_create(&folder.path().join("keys"), KeyKind::P256, start).unwrap();
     let signer = keys.signer();
     let [leaf, intermediate] = signer.certificates() else { panic!("two certificates") };
     assert!(leaf.not_after <= intermediate.not_after);
-    assert_eq!(leaf.days_left(now()), 364);
-    assert!(leaf.not_before < now() && leaf.not_before.plus_days(366) >= leaf.not_after);
-    assert_eq!(leaf.serial_number.len(), 32);
+    assert_eq!(leaf.days_left(start), 365);
+    assert!(leaf.not_before < start && leaf.not_before.plus_days(366) >= leaf.not_after);
     assert_ne!(leaf.subject, leaf.issuer);
 
     let root = path(&folder, "keys/root.pem");
@@ -84,6 +84,51 @@ fn the_authorities_outlive_what_they_issue() {
         openssl(&["x509", "-in", &root, "-noout", "-checkend", &(days * 86400).to_string()]).status.success()
     };
     assert!(still_valid(3640) && !still_valid(3660));
+
+    let late = start.plus_days(1825 - 200);
+    let made = LocalKeys::create(keys.folder(), KeyKind::P256, Replacement::KeepPrevious, late).unwrap();
+    let signer = made.keys.signer();
+    let [leaf, same] = signer.certificates() else { panic!("two certificates") };
+    assert_eq!(same.sha256, intermediate.sha256);
+    assert_eq!((leaf.not_after, leaf.days_left(late)), (intermediate.not_after, 200));
+}
+
+#[test]
+fn serial_numbers_are_random_and_positive() {
+    let folder = TempDir::new().unwrap();
+    let keys = keys_in(&folder);
+    let again = LocalKeys::create(keys.folder(), KeyKind::P256, Replacement::KeepPrevious, now()).unwrap();
+    let mut numbers: Vec<String> = Vec::new();
+    for keys in [&keys, &again.keys] {
+        numbers.extend(keys.signer().certificates().iter().map(|summary| summary.serial_number.clone()));
+    }
+    assert!(numbers.iter().all(|number| number.len() == 32 && number < &"8".to_owned()), "{numbers:?}");
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 3, "two leaves of one intermediate");
+}
+
+#[test]
+fn litter_of_a_killed_process_goes_at_the_next_start() {
+    let folder = TempDir::new().unwrap();
+    let keys = keys_in(&folder);
+    let litter = keys.folder().join(".new-xyz789");
+    fs::write(&litter, "half").unwrap();
+    LocalKeys::open(keys.folder(), now()).unwrap();
+    assert!(!litter.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_in_a_folder_that_cannot_be_written_are_usable() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let keys = keys_in(&folder);
+    fs::write(keys.folder().join(".new-xyz789"), "half").unwrap();
+    fs::set_permissions(keys.folder(), fs::Permissions::from_mode(0o500)).unwrap();
+    let opened = LocalKeys::open_or_create(keys.folder(), KeyKind::P256, now());
+    fs::set_permissions(keys.folder(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(leaf(&opened.unwrap()), leaf(&keys));
 }
 
 #[test]

@@ -1,0 +1,221 @@
+//! `credlink keys`: show, make and import the signing key of this machine.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use credlink_keys::{KeyKind, KeysError, KeysSummary, LocalKeys, PemFile, Replacement, import};
+use credlink_pipeline::timestamp::Timestamp;
+use serde::Serialize;
+use thiserror::Error;
+use time::OffsetDateTime;
+
+/// What to do with the keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Show the active signing key and its certificates; never the key itself
+    #[command(after_help = "Examples:\n  credlink keys show\n  credlink keys show --json | jq .daysLeft")]
+    Show(ShowArgs),
+    /// Make a signing key with a certificate of the local authority
+    #[command(after_help = "Examples:\n  credlink keys init\n  credlink keys init --algorithm p-256\n  \
+                      credlink keys init --algorithm rsa-4096 --force\n\n\
+                      keys/root.pem in the data folder is the trust anchor to hand to other validators.")]
+    Init(InitArgs),
+    /// Import a certificate chain and its key from another authority
+    #[command(after_help = "Examples:\n  credlink keys import --chain chain.pem --key key.pem\n  \
+                      credlink keys import --chain chain.pem --key key.pem --root root.pem\n\n\
+                      The earlier key is kept in keys/previous/.")]
+    Import(ImportArgs),
+}
+
+/// Arguments of `keys show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `keys init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Kind of key: rsa-2048, rsa-3072, rsa-4096, p-256, p-384 or ed25519
+    #[arg(long, value_name = "KIND", default_value_t = KeyKind::default())]
+    algorithm: KeyKind,
+    /// Replace the key that is there; it is kept in keys/previous/
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `keys import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// PEM file with the certificates: leaf first, each followed by its issuer
+    #[arg(long, value_name = "FILE")]
+    chain: PathBuf,
+    /// PEM file with the private key of the leaf: PKCS#8, PKCS#1 or SEC 1, not encrypted
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// PEM file with the root of the chain, to be trusted when verifying here
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a `keys` command failed. The exit status is 2.
+#[derive(Debug, Error)]
+pub(crate) enum KeysCommandError {
+    /// The keys, or what was to become keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The result could not be written to the terminal or pipe.
+    #[error("cannot write the result: {0}")]
+    Output(#[from] io::Error),
+    /// The result could not be put into JSON.
+    #[error("cannot write the result as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Runs a `keys` command on the data folder `data_dir`; the keys stand in `keys/` below it.
+///
+/// # Errors
+/// One sentence that says what is wrong and what to do.
+pub(crate) fn run(command: &KeysCommand, data_dir: &Path) -> Result<(), KeysCommandError> {
+    let now = Timestamp::new(OffsetDateTime::now_utc());
+    execute(command, &data_dir.join("keys"), now, &mut io::stdout().lock())
+}
+
+fn execute(
+    command: &KeysCommand,
+    folder: &Path,
+    now: Timestamp,
+    output: &mut impl Write,
+) -> Result<(), KeysCommandError> {
+    match command {
+        KeysCommand::Show(args) => {
+            let report = Report { summary: KeysSummary::read(folder, now)?, previous: None, notes: vec![] };
+            report.write(args.json, output)
+        }
+        KeysCommand::Init(args) => {
+            let replacement = if args.force { Replacement::KeepPrevious } else { Replacement::Refuse };
+            let created = LocalKeys::create(folder, args.algorithm, replacement, now)?;
+            let summary = created.keys.describe(now)?;
+            Report { summary, previous: created.previous, notes: vec![] }.write(args.json, output)
+        }
+        KeysCommand::Import(args) => {
+            let (chain, key) = (PemFile::read(&args.chain)?, PemFile::read(&args.key)?);
+            let root = args.root.as_deref().map(PemFile::read).transpose()?;
+            let imported = import(folder, &chain, &key, root.as_ref(), now)?;
+            let summary = imported.keys.describe(now)?;
+            Report { summary, previous: imported.previous, notes: imported.notes }.write(args.json, output)
+        }
+    }
+}
+
+/// What every `keys` command prints at its end.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    #[serde(flatten)]
+    summary: KeysSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+impl Report {
+    fn write(&self, json: bool, output: &mut impl Write) -> Result<(), KeysCommandError> {
+        if json {
+            serde_json::to_writer_pretty(&mut *output, self)?;
+            writeln!(output)?;
+            return Ok(());
+        }
+        writeln!(output, "{}", self.summary)?;
+        if let Some(previous) = &self.previous {
+            writeln!(output, "Earlier key    {}", previous.display())?;
+        }
+        for note in &self.notes {
+            writeln!(output, "Note           {note}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use credlink_pipeline::timestamp::Timestamp;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    }
+
+    fn keys(folder: &Path, arguments: &[&str]) -> Result<String, KeysCommandError> {
+        let arguments = [&["keys"], arguments].concat();
+        let mut output = Vec::new();
+        let now = Timestamp::new(OffsetDateTime::now_utc());
+        execute(&Keys::try_parse_from(arguments).unwrap().command, folder, now, &mut output)?;
+        Ok(String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn init_makes_a_key_once_and_again_only_by_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = keys(folder.path(), &["show"]).unwrap_err().to_string();
+        assert!(error.contains("credlink keys init"), "{error}");
+
+        let made = keys(folder.path(), &["init", "--algorithm", "p-256"]).unwrap();
+        assert!(made.contains("es256 (p-256)") && made.contains("root.pem"), "{made}");
+        let error = keys(folder.path(), &["init"]).unwrap_err().to_string();
+        assert!(error.contains("--force"), "{error}");
+        let forced = keys(folder.path(), &["init", "--algorithm", "ed25519", "--force"]).unwrap();
+        assert!(forced.contains("ed25519") && forced.contains("previous/signer-"), "{forced}");
+    }
+
+    #[test]
+    fn show_prints_json_for_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        keys(folder.path(), &["init", "--algorithm", "p-384"]).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&keys(folder.path(), &["show", "--json"]).unwrap()).unwrap();
+        assert_eq!(json["algorithm"], "es384");
+        assert_eq!(json["chain"].as_array().map(Vec::len), Some(2));
+        assert!(json["files"]["root"].as_str().is_some_and(|path| path.ends_with("root.pem")));
+    }
+
+    #[test]
+    fn import_reads_files_and_names_the_bad_one() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        keys(from.path(), &["init", "--algorithm", "p-256"]).unwrap();
+        let path = |name: &str| from.path().join(name).display().to_string();
+        let [signer, root, missing] = ["signer.pem", "root.pem", "none.pem"].map(path);
+        let import = |key: &str| {
+            keys(to.path(), &["import", "--chain", &signer, "--key", key, "--root", &root, "--json"])
+        };
+        let error = import(&missing).unwrap_err().to_string();
+        assert!(error.contains("none.pem"), "{error}");
+        let error = import(&root).unwrap_err().to_string();
+        assert!(error.contains("root.pem holds no private key"), "{error}");
+        let json: serde_json::Value = serde_json::from_str(&import(&signer).unwrap()).unwrap();
+        assert_eq!(json["trustedHere"], true);
+        assert!(json["notes"][0].as_str().is_some_and(|note| note.contains("trust anchor")), "{json}");
+    }
+
+    #[test]
+    fn an_unknown_algorithm_is_a_usage_error() {
+        let error = Keys::try_parse_from(["keys", "init", "--algorithm", "rsa-1024"]).unwrap_err();
+        assert!(error.to_string().contains("rsa-2048"), "{error}");
+    }
+}
