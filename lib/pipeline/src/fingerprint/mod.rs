@@ -8,6 +8,9 @@
 //! The reference for the luma values is Pillow: `ImageOps.exif_transpose`, blended on white,
 //! `convert("L")`, `resize((32, 32), BICUBIC)`.
 
+mod bits;
+mod dc;
+mod huffman;
 mod jpeg;
 mod orientation;
 mod png;
@@ -29,7 +32,7 @@ pub const MAX_SIDE: u32 = 10_000;
 /// Every baseline or progressive JPEG with luma, every PNG and every lossy WebP without transparency of up
 /// to [`MAX_SIDE`] x [`MAX_SIDE`] pixels fits; lossless and transparent WebP and CMYK or RGB JPEG of that
 /// size do not.
-pub const DECODING_BUDGET: u64 = 192 << 20;
+pub const DECODING_BUDGET: u64 = 160 << 20;
 
 /// An ISCC Image-Code, version 0, of 256 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -34,7 +34,7 @@ pub(super) fn luma_32x32(bytes: &[u8]) -> Result<Reduced, FingerprintError> {
         match row.interlace() {
             InterlaceInfo::Null(_) => reducer.push_row(&row_luma),
             InterlaceInfo::Adam7(pass) => {
-                expand_interlaced_row(&mut plane, size.columns(), &row_luma, pass, 8)
+                expand_interlaced_row(&mut plane, size.columns(), &row_luma, pass, 8);
             }
         }
     }

@@ -11,60 +11,66 @@ pub(super) type Reduced = [u8; SIDE * SIDE];
 
 /// Takes the rows of a picture, top to bottom, and gives the picture of 32 x 32.
 pub(super) struct Reducer {
-    columns: Vec<ColumnKernel>,
-    /// Fraction bits of the weights in `columns`.
-    column_bits: u32,
-    rows: Vec<RowKernel>,
+    columns: Vec<Kernel<i16>>,
+    rows: Vec<Kernel<i32>>,
+    precision: Precision,
     sums: [[i32; SIDE]; SIDE],
     next_row: usize,
     height: usize,
 }
 
 impl Reducer {
-    /// For a picture of `width` x `height` pixels.
+    /// For the rows of a picture of `width` x `height` pixels.
     pub(super) fn of_pixels(width: u32, height: u32) -> Self {
-        Self::new(width, height, 1)
+        Self::new(width, height, 1, |columns| Precision { input: 0, columns, between: 0, rows: 22 })
     }
 
     /// For a picture of `width` x `height` pixels that comes as the means of its 8 x 8 blocks: rows of
-    /// `width.div_ceil(8)` values. Counts as the picture in which each block has its mean everywhere, so a
-    /// block that the right or lower edge cuts has only the weight of its visible part.
+    /// `width.div_ceil(8)` values, in eighths. Counts as the picture in which each block has its mean
+    /// everywhere, so a block that the right or lower edge cuts has only the weight of its visible part.
+    ///
+    /// There are too few blocks for rounding errors to level out, so nothing is rounded on the way.
     pub(super) fn of_blocks(width: u32, height: u32) -> Self {
-        Self::new(width, height, 8)
+        Self::new(width, height, 8, |columns| Precision {
+            input: 3,
+            columns: columns.min(19),
+            between: 7,
+            rows: 15,
+        })
     }
 
-    fn new(width: u32, height: u32, group: usize) -> Self {
+    fn new(width: u32, height: u32, group: usize, precision: impl Fn(u32) -> Precision) -> Self {
         let across = bicubic(width, group);
         let largest = across.iter().flat_map(|kernel| &kernel.weights).fold(0.0, |a: f64, w| a.max(w.abs()));
-        // 16-bit weights multiply twice as fast as 32-bit ones; from about 4100 pixels on nothing is lost.
-        let column_bits = (8..=ROW_BITS)
-            .rev()
-            .find(|bits| largest * f64::from(1 << bits) < f64::from(i16::MAX))
-            .unwrap_or(8);
-        let down = bicubic(height, group);
+        // 16-bit weights multiply twice as fast as 32-bit ones; Pillow's 22 bits fit from about 4100 pixels on.
+        let fits = |bits: &u32| largest * f64::from(1_u32 << bits) < f64::from(i16::MAX);
+        let precision = precision((8..=22).rev().find(fits).unwrap_or(8));
+        let fixed = |kernel: &Kernel<f64>| kernel.to_fixed(precision.columns);
         Self {
-            columns: across.into_iter().map(|kernel| kernel.to_fixed(column_bits)).collect(),
-            column_bits,
-            rows: down.into_iter().map(|kernel| kernel.to_fixed(ROW_BITS)).collect(),
-            sums: [[1 << (ROW_BITS - 1); SIDE]; SIDE],
+            columns: across.iter().map(fixed).collect(),
+            rows: bicubic(height, group).iter().map(|kernel| kernel.to_fixed(precision.rows)).collect(),
+            precision,
+            sums: [[0; SIDE]; SIDE],
             next_row: 0,
             height: (height as usize).div_ceil(group),
         }
     }
 
     /// Adds the next row. Values beyond the width are ignored; so are rows beyond the height.
-    pub(super) fn push_row(&mut self, luma: &[u8]) {
+    pub(super) fn push_row<Value: Copy + Into<i32>>(&mut self, luma: &[Value]) {
+        let Precision { input, columns, between, .. } = self.precision;
         let mut reduced = [0; SIDE];
         for (value, kernel) in reduced.iter_mut().zip(&self.columns) {
-            *value = i32::from(kernel.apply(luma, self.column_bits));
+            let luma = luma.get(kernel.first..).unwrap_or_default();
+            let sum = luma.iter().zip(&kernel.weights).map(|(v, w)| (*v).into() * i32::from(*w)).sum();
+            *value = round(sum, input + columns - between).clamp(0, 255 << between);
         }
         for (sums, kernel) in self.sums.iter_mut().zip(&self.rows) {
-            let Some(weight) = self.next_row.checked_sub(kernel.first).and_then(|i| kernel.weights.get(i))
-            else {
-                continue;
-            };
-            for (sum, value) in sums.iter_mut().zip(reduced) {
-                *sum += weight * value;
+            let position = self.next_row.checked_sub(kernel.first);
+            if let Some(weight) = position.and_then(|position| kernel.weights.get(position)) {
+                for (sum, value) in sums.iter_mut().zip(reduced) {
+                    *sum += weight * value;
+                }
             }
         }
         self.next_row += 1;
@@ -77,43 +83,45 @@ impl Reducer {
         }
         let mut picture = [0; SIDE * SIDE];
         for (pixel, sum) in picture.iter_mut().zip(self.sums.as_flattened()) {
-            *pixel = to_u8(sum >> ROW_BITS);
+            let value = round(*sum, self.precision.between + self.precision.rows);
+            *pixel = u8::try_from(value.clamp(0, 255)).unwrap_or(u8::MAX);
         }
         Some(picture)
     }
 }
 
-/// Fraction bits of the row weights: 32 less 8 of the pixel less 2 for the overshoot, as Pillow has it.
-const ROW_BITS: u32 = 22;
+/// Fraction bits. Eight bits of luma, the input's or those between, the weights' and two for the overshoot
+/// make 32 at most.
+#[derive(Clone, Copy)]
+struct Precision {
+    /// Of the values of a row.
+    input: u32,
+    /// Of the column weights.
+    columns: u32,
+    /// Of the values between the two passes.
+    between: u32,
+    /// Of the row weights.
+    rows: u32,
+}
+
+/// Takes the last `bits` bits away, rounding half up.
+fn round(sum: i32, bits: u32) -> i32 {
+    (sum + (1 << (bits - 1))) >> bits
+}
 
 /// Which input values make one output value, and how much each counts.
-struct Kernel<W> {
+struct Kernel<Weight> {
     first: usize,
-    weights: Vec<W>,
+    weights: Vec<Weight>,
 }
-
-type ColumnKernel = Kernel<i16>;
-type RowKernel = Kernel<i32>;
 
 impl Kernel<f64> {
-    fn to_fixed<W: TryFrom<i32> + Default>(&self, bits: u32) -> Kernel<W> {
+    fn to_fixed<Weight: TryFrom<i32> + Default>(&self, bits: u32) -> Kernel<Weight> {
         let one = f64::from(1_u32 << bits);
         #[expect(clippy::cast_possible_truncation, reason = "weights are within -1..=1, bits at most 22")]
-        let fixed = |weight: &f64| W::try_from((weight * one).round() as i32).unwrap_or_default();
+        let fixed = |weight: &f64| Weight::try_from((weight * one).round() as i32).unwrap_or_default();
         Kernel { first: self.first, weights: self.weights.iter().map(fixed).collect() }
     }
-}
-
-impl ColumnKernel {
-    fn apply(&self, row: &[u8], bits: u32) -> u8 {
-        let values = row.get(self.first..).unwrap_or_default();
-        let sum: i32 = values.iter().zip(&self.weights).map(|(v, w)| i32::from(*v) * i32::from(*w)).sum();
-        to_u8((sum + (1 << (bits - 1))) >> bits)
-    }
-}
-
-fn to_u8(value: i32) -> u8 {
-    u8::try_from(value.clamp(0, 255)).unwrap_or(u8::MAX)
 }
 
 /// The 32 kernels along an axis of `length` pixels that come in groups of `group` equal ones. Weights of one

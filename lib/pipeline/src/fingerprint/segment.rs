@@ -1,5 +1,7 @@
 //! The marker segments of a JPEG (ITU-T T.81, annex B), and its frame header.
 
+use memchr::memchr;
+
 use super::{FingerprintError, Size};
 
 /// Second bytes of markers.
@@ -77,7 +79,8 @@ impl<'a> Segments<'a> {
 /// before one.
 pub(super) fn next_marker(mut bytes: &[u8]) -> Option<(u8, &[u8])> {
     loop {
-        bytes = after_ff(bytes)?;
+        let position = memchr(0xff, bytes)?;
+        bytes = bytes.get(position + 1..)?;
         match bytes {
             [0xff, ..] => {}
             [0x00, rest @ ..] => bytes = rest,
@@ -85,24 +88,6 @@ pub(super) fn next_marker(mut bytes: &[u8]) -> Option<(u8, &[u8])> {
             [] => return None,
         }
     }
-}
-
-/// What follows the first byte `FF`; eight bytes are looked at in one go.
-fn after_ff(bytes: &[u8]) -> Option<&[u8]> {
-    let mut rest = bytes;
-    while let Some((word, after)) = rest.split_first_chunk()
-        && !has_ff(u64::from_le_bytes(*word))
-    {
-        rest = after;
-    }
-    let position = rest.iter().position(|byte| *byte == 0xff)?;
-    rest.get(position + 1..)
-}
-
-/// Whether one of the eight bytes is `FF`.
-pub(super) fn has_ff(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    (!word).wrapping_sub(ONES) & word & (ONES << 7) != 0
 }
 
 /// A frame header (T.81, B.2.2).

@@ -98,7 +98,8 @@ fn paint_lossy(data: &[u8], frame: &Frame<'_>, painter: &mut Painter) -> Result<
 fn full_range() -> [u8; 256] {
     let mut table = [0; 256];
     for (luma, grey) in (0_i32..).zip(&mut table) {
-        *grey = u8::try_from((((luma * 19_077) >> 8) - 1_160 >> 6).clamp(0, 255)).unwrap_or_default();
+        let scaled = ((luma * 19_077) >> 8) - 1_160;
+        *grey = u8::try_from((scaled >> 6).clamp(0, 255)).unwrap_or_default();
     }
     table
 }
