@@ -188,3 +188,88 @@ fn end_of_scan(bytes: &[u8], mut at: usize) -> usize {
     }
     bytes.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::asset::{sample::*, *};
+
+    fn parse(file: Vec<u8>) -> Result<Asset, AssetError> {
+        Asset::parse(file.into(), &Limits::default())
+    }
+
+    fn reason(file: Vec<u8>) -> String {
+        match parse(file).unwrap_err() {
+            AssetError::Damaged { reason, .. } => reason,
+            other => panic!("{other}"),
+        }
+    }
+
+    /// A baseline file with this frame header.
+    fn with_frame(code: u8, payload: &[u8]) -> Vec<u8> {
+        let scan = segment(marker::SOS, &[1, 1, 0, 0, 63, 0]);
+        [b"\xFF\xD8", segment(code, payload).as_slice(), &scan, b"\x12\xFF\xD9"].concat()
+    }
+
+    #[test]
+    fn every_part_of_a_progressive_file_is_found() {
+        let asset = parse(jpeg(&[jfif()], b"motion photo")).unwrap();
+        assert_eq!(asset.dimensions(), Some(Dimensions { width: 16, height: 8 }));
+        let kinds: Vec<_> = asset.parts().iter().map(|part| part.kind).collect();
+        use PartKind::*;
+        let head = [Start, Segment(0xE0), Segment(0xDB), Segment(0xC2), Segment(0xC4), Segment(0xDA), Scan];
+        let tail = [Segment(0xC4), Segment(0xDA), Scan, EndOfImage, Trailer];
+        assert_eq!(kinds, [head.as_slice(), &tail].concat());
+        let scan = asset.parts().iter().find(|part| part.kind == Scan).unwrap();
+        assert_eq!(asset.payload(scan), Bytes::from_static(b"\x12\xFF\0\x34\xFF\xD0\x56\xFF\xFF\xD1\x78"));
+        let trailer = asset.parts().last().unwrap();
+        assert_eq!(asset.part_bytes(trailer), "motion photo");
+    }
+
+    #[test]
+    fn frames_that_browsers_show_are_taken() {
+        let component = [1, 0x11, 0];
+        let header = |precision| [&[precision, 0, 8, 0, 16, 1], component.as_slice()].concat();
+        for code in [0xC0, 0xC1, 0xC2, 0xC9, 0xCA] {
+            assert!(parse(with_frame(code, &header(8))).is_ok(), "{code:X}");
+        }
+        for code in [0xC3, 0xC5, 0xCB, 0xCF, 0xDE, 0xF7] {
+            assert!(parse(with_frame(code, &header(8))).is_err(), "{code:X}");
+        }
+        assert!(parse(with_frame(0xC1, &header(12))).is_ok());
+        assert!(parse(with_frame(0xC0, &header(12))).is_err());
+        assert!(reason(with_frame(0xC0, &[8, 0, 0, 0, 16, 1, 1, 0x11, 0])).contains("no pixels"));
+        assert!(reason(with_frame(0xC0, &[8, 0, 8, 0, 0, 1, 1, 0x11, 0])).contains("no pixels"));
+        assert!(reason(with_frame(0xC0, &[8, 0, 8, 0, 16, 2, 1, 0x11, 0])).contains("components"));
+    }
+
+    #[test]
+    fn dimensions_are_checked_before_anything_is_decoded() {
+        let file = with_frame(0xC0, &[8, 0x75, 0x30, 0x75, 0x30, 1, 1, 0x11, 0]);
+        let refused = parse(file).unwrap_err();
+        assert!(matches!(refused, AssetError::Dimensions { width: 30_000, height: 30_000, .. }));
+    }
+
+    #[test]
+    fn broken_structure_is_refused() {
+        let frame = segment(0xC0, &[8, 0, 8, 0, 16, 1, 1, 0x11, 0]);
+        assert!(reason(jpeg(&[frame], b"")).contains("two frame headers"));
+        assert!(reason(jpeg(&[segment(marker::DNL, &[0, 8])], b"")).contains("DNL"));
+        assert!(reason(jpeg(&[vec![0xFF, 0xD0]], b"")).contains("restart"));
+        assert!(reason(jpeg(&[vec![0xFF, 0xD8]], b"")).contains("inside"));
+        assert!(reason(jpeg(&[vec![0xFF, 0xFE, 0, 1]], b"")).contains("length 1"));
+        assert!(reason(jpeg(&[jfif(), b"xx".to_vec()], b"")).contains("0x78"));
+        assert!(reason(b"\xFF\xD8\xFF\xD9".to_vec()).contains("before any scan"));
+    }
+
+    #[test]
+    fn what_cannot_be_walked_is_one_part_at_the_end() {
+        let file = jpeg(&[jfif(), b"xx".to_vec()], b"");
+        let (asset, damage) = Asset::read_leniently(file.into()).unwrap();
+        let kinds: Vec<_> = asset.parts().iter().map(|part| part.kind).collect();
+        assert_eq!(kinds, [PartKind::Start, PartKind::Segment(marker::APP0), PartKind::Unparsed]);
+        assert_eq!(damage.len(), 1);
+        assert_eq!(damage[0].offset, 20);
+    }
+}

@@ -163,3 +163,97 @@ fn inflate(compressed: &[u8], inflations: &mut usize) -> Option<Bytes> {
     *inflations = inflations.checked_sub(1)?;
     fdeflate::decompress_to_vec_bounded(compressed, MAX_INFLATED).ok().map(Bytes::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Limits, sample::*},
+        *,
+    };
+
+    fn parse(file: Vec<u8>) -> Asset {
+        Asset::parse(file.into(), &Limits::default()).unwrap()
+    }
+
+    /// A zlib stream with one stored block: correct, not smaller.
+    fn stored(text: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(text.len()).unwrap();
+        let (mut a, mut b) = (1_u32, 0_u32);
+        for &byte in text {
+            a = (a + u32::from(byte)) % 65_521;
+            b = (b + a) % 65_521;
+        }
+        [
+            b"\x78\x01\x01".as_slice(),
+            &length.to_le_bytes(),
+            &(!length).to_le_bytes(),
+            text,
+            &(b << 16 | a).to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn metadata_is_found_in_every_format() {
+        for file in rich_files().into_iter().take(3) {
+            let asset = parse(file);
+            let exif: Vec<_> = asset.exif_blocks().collect();
+            assert_eq!(exif.len(), 1);
+            assert!(exif[0].starts_with(b"II*\0"));
+            assert_eq!(asset.xmp_packets(), ["<x/>"]);
+        }
+    }
+
+    #[test]
+    fn the_header_of_app1_is_tolerated_elsewhere() {
+        let block = riff_chunk(b"EXIF", b"Exif\0\0II*\0");
+        let asset = parse(webp(&[vp8x(8), vp8l(false), block], b""));
+        assert_eq!(asset.exif_blocks().collect::<Vec<_>>(), [b"II*\0".as_slice()]);
+    }
+
+    #[test]
+    fn text_is_read_plain_and_compressed() {
+        let compressed = |prefix: &[u8], text: &[u8]| [prefix, &stored(text)].concat();
+        let asset = parse(png(
+            &[
+                chunk(b"tEXt", b"Title\0caf\xE9"),
+                chunk(b"zTXt", &compressed(b"Author\0\0", b"somebody")),
+                chunk(b"iTXt", &compressed(b"XML:com.adobe.xmp\0\x01\0\0\0", b"<x/>")),
+                chunk(b"iTXt", b"Comment\0\0\0en\0Comment\0text"),
+                chunk(b"iTXt", b"Broken\0\x01\0\0\0not zlib"),
+                chunk(b"tEXt", b"no zero byte"),
+            ],
+            b"",
+        ));
+        let texts: Vec<_> =
+            asset.texts().into_iter().map(|entry| (entry.keyword, entry.text.to_vec())).collect();
+        let expected: [(&str, &[u8]); 4] = [
+            ("Title", b"caf\xE9"),
+            ("Author", b"somebody"),
+            ("XML:com.adobe.xmp", b"<x/>"),
+            ("Comment", b"text"),
+        ];
+        assert_eq!(texts, expected.map(|(keyword, text)| (keyword.to_owned(), text.to_vec())));
+        assert_eq!(asset.xmp_packets(), ["<x/>"]);
+    }
+
+    #[test]
+    fn compressed_text_is_unfolded_within_bounds() {
+        let mut bomb = b"XML:com.adobe.xmp\0\x01\0\0\0".to_vec();
+        bomb.extend(fdeflate::compress_to_vec(&vec![0; MAX_INFLATED + 1]));
+        let mut fits = b"XML:com.adobe.xmp\0\x01\0\0\0".to_vec();
+        fits.extend(fdeflate::compress_to_vec(&vec![0; MAX_INFLATED]));
+        assert_eq!(parse(png(&[chunk(b"iTXt", &bomb)], b"")).xmp_packets().len(), 0);
+        assert_eq!(parse(png(&[chunk(b"iTXt", &fits)], b"")).xmp_packets()[0].len(), MAX_INFLATED);
+        let many = vec![chunk(b"iTXt", &fits); 20];
+        assert_eq!(parse(png(&many, b"")).xmp_packets().len(), MAX_INFLATIONS);
+    }
+
+    #[test]
+    fn comments_and_private_chunks_are_found() {
+        let files = rich_files();
+        assert_eq!(parse(files[0].clone()).comments().collect::<Vec<_>>(), ["a comment"]);
+        assert_eq!(parse(files[1].clone()).chunks(*b"crLk").collect::<Vec<_>>(), ["record"]);
+        assert_eq!(parse(files[2].clone()).chunks(*b"crLk").collect::<Vec<_>>(), ["odd"]);
+    }
+}

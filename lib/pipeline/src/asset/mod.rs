@@ -5,11 +5,15 @@
 //! wrong. Both walk the same way, in one pass, in time linear in the length of the file.
 
 mod carrier;
+#[cfg(test)]
+mod hostile;
 mod jpeg;
 mod limits;
 mod metadata;
 mod part;
 mod png;
+#[cfg(test)]
+pub(crate) mod sample;
 mod store;
 mod walk;
 mod webp;

@@ -176,3 +176,107 @@ fn is_critical(name: [u8; 4]) -> bool {
 fn text(name: [u8; 4]) -> String {
     name.escape_ascii().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SIGNATURE;
+    use crate::asset::{sample::*, *};
+
+    fn parse(file: Vec<u8>) -> Result<Asset, AssetError> {
+        Asset::parse(file.into(), &Limits::default())
+    }
+
+    fn reason(file: Vec<u8>) -> String {
+        match parse(file).unwrap_err() {
+            AssetError::Damaged { reason, .. } => reason,
+            other => panic!("{other}"),
+        }
+    }
+
+    /// A file of these chunks and nothing else.
+    fn file(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let chunks: Vec<_> = chunks.iter().map(|(name, data)| chunk(name, data)).collect();
+        [SIGNATURE, &chunks.concat()].concat()
+    }
+
+    #[test]
+    fn every_part_is_found() {
+        let asset = parse(png(&[chunk(b"gAMA", &[0, 0, 0xB1, 0x8F])], b"tail")).unwrap();
+        assert_eq!(asset.dimensions(), Some(Dimensions { width: 16, height: 8 }));
+        let names: Vec<_> = asset
+            .parts()
+            .iter()
+            .filter_map(|part| match part.kind {
+                PartKind::Chunk(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(names, [*b"IHDR", *b"gAMA", *b"IDAT", *b"IDAT", *b"tIME", *b"IEND"]);
+        assert_eq!(asset.parts().last().unwrap().kind, PartKind::Trailer);
+        assert_eq!(asset.chunks(*b"gAMA").next().unwrap(), [0, 0, 0xB1, 0x8F].as_slice());
+    }
+
+    #[test]
+    fn exactly_the_colour_types_of_the_standard_are_taken() {
+        let mut taken = Vec::new();
+        for colour_type in 0..=7 {
+            for depth in 0..=17 {
+                let header = png_header(1, 1, depth, colour_type);
+                let palette: &[(&[u8; 4], &[u8])] =
+                    if colour_type == 3 { &[(b"PLTE", &[1, 2, 3])] } else { &[] };
+                let end: &[(&[u8; 4], &[u8])] = &[(b"IDAT", b"x"), (b"IEND", b"")];
+                if parse(file(&[&[(b"IHDR", header.as_slice())], palette, end].concat())).is_ok() {
+                    taken.push((colour_type, depth));
+                }
+            }
+        }
+        let expected: Vec<(u8, u8)> = [1, 2, 4, 8, 16]
+            .map(|depth| (0, depth))
+            .into_iter()
+            .chain([8, 16].map(|depth| (2, depth)))
+            .chain([1, 2, 4, 8].map(|depth| (3, depth)))
+            .chain([8, 16].map(|depth| (4, depth)))
+            .chain([8, 16].map(|depth| (6, depth)))
+            .collect();
+        assert_eq!(taken, expected);
+    }
+
+    #[test]
+    fn broken_structure_is_refused() {
+        let header = &png_header(16, 8, 8, 2);
+        let ihdr: (&[u8; 4], &[u8]) = (b"IHDR", header);
+        let (idat, iend): ((&[u8; 4], &[u8]), (&[u8; 4], &[u8])) = ((b"IDAT", b"x"), (b"IEND", b""));
+        assert!(parse(file(&[ihdr, idat, iend])).is_ok());
+        assert!(reason(file(&[(b"gAMA", b"1234"), ihdr, idat, iend])).contains("first chunk"));
+        assert!(reason(file(&[ihdr, ihdr, idat, iend])).contains("two IHDR"));
+        assert!(reason(file(&[ihdr, iend])).contains("no image data"));
+        assert!(reason(file(&[ihdr, (b"IDAT", b""), iend])).contains("no image data"));
+        assert!(reason(file(&[ihdr, idat, (b"tEXt", b"a\0b"), idat, iend])).contains("follow one another"));
+        assert!(reason(file(&[ihdr, idat])).contains("before the IEND"));
+        assert!(reason(file(&[ihdr, (b"ABCD", b""), idat, iend])).contains("ABCD is unknown"));
+        assert!(reason(file(&[ihdr, (b"a1cd", b""), idat, iend])).contains("letters"));
+        let indexed = png_header(16, 8, 8, 3);
+        assert!(reason(file(&[(b"IHDR", &indexed), idat, iend])).contains("palette is missing"));
+        let empty = png_header(0, 8, 8, 2);
+        assert!(reason(file(&[(b"IHDR", &empty), idat, iend])).contains("no pixels"));
+        let huge = png_header(30_000, 30_000, 8, 2);
+        let refused = parse(file(&[(b"IHDR", &huge), idat, iend])).unwrap_err();
+        assert!(matches!(refused, AssetError::Dimensions { width: 30_000, .. }));
+    }
+
+    #[test]
+    fn a_wrong_checksum_matters_only_in_critical_chunks() {
+        let intact = png(&[chunk(b"tEXt", b"Title\0x")], b"");
+        let broken_at = |name: &[u8; 4]| {
+            let mut file = intact.clone();
+            let at = file.windows(4).position(|window| window == name).unwrap();
+            file[at + 4] ^= 1;
+            file
+        };
+        assert!(reason(broken_at(b"IDAT")).contains("checksum of the IDAT"));
+        assert!(parse(broken_at(b"tEXt")).is_ok());
+        let (asset, damage) = Asset::read_leniently(broken_at(b"tEXt").into()).unwrap();
+        assert_eq!(asset.parts().last().unwrap().kind, PartKind::Chunk(*b"IEND"));
+        assert!(matches!(damage.as_slice(), [Damage { refused: false, offset: 33, .. }]));
+    }
+}

@@ -31,7 +31,7 @@ pub struct ManifestStore {
     pub well_placed: bool,
     /// Whether the carriers are, to the byte, what [`crate::embed`] writes around this store in this file.
     /// C2PA hashes none of these bytes. False alone is no fault: another writer may number and split JPEG
-    /// segments in its own way.
+    /// segments in its own way. Always false when the file has several stores.
     pub canonical: bool,
     /// What is wrong with its place or its carriers.
     pub notes: Vec<String>,
@@ -63,7 +63,9 @@ impl Asset {
             Format::Png => in_chunks(self, PNG_STORE_CHUNK),
             Format::WebP => in_chunks(self, WEBP_STORE_CHUNK),
         };
-        found.into_iter().map(|found| judge(self, found)).collect()
+        // Comparing takes a look at all parts; doing that for each of many stores would take quadratic time.
+        let is_only_one = found.len() == 1;
+        found.into_iter().map(|found| judge(self, found, is_only_one)).collect()
     }
 }
 
@@ -74,14 +76,14 @@ struct Found {
     notes: Vec<String>,
 }
 
-fn judge(asset: &Asset, found: Found) -> ManifestStore {
+fn judge(asset: &Asset, found: Found, is_only_one: bool) -> ManifestStore {
     let Found { bytes, parts, mut notes } = found;
     let is_whole = check_superbox(&bytes, &mut notes);
     let ranges = parts.iter().filter_map(|&index| asset.parts().get(index));
     let carriers: Vec<_> = ranges.map(|part| carrier_range(asset, part)).collect();
     let well_placed = notes.is_empty();
     let mut store = ManifestStore { bytes, carriers, well_placed, canonical: false, notes, parts };
-    store.canonical = is_whole && is_canonical(asset, &store);
+    store.canonical = is_only_one && is_whole && is_canonical(asset, &store);
     store
 }
 
@@ -277,4 +279,156 @@ fn check_superbox(store: &[u8], notes: &mut Vec<String>) -> bool {
         notes.push("the description of the box is not that of a manifest store".to_owned());
     }
     fills && box_header == 8 && array(store, 4) == Some(*b"jumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Limits, sample::*},
+        *,
+    };
+
+    fn stores(file: Vec<u8>) -> Vec<ManifestStore> {
+        Asset::parse(file.into(), &Limits::default()).unwrap().manifest_stores()
+    }
+
+    fn only_store(file: Vec<u8>) -> ManifestStore {
+        let [store] = stores(file).try_into().unwrap();
+        store
+    }
+
+    /// `store` in segments of `size` bytes each.
+    fn segments(store: &[u8], instance: u16, size: usize) -> Vec<Vec<u8>> {
+        let pieces = store.chunks(size).zip(1_u32..);
+        pieces
+            .map(|(piece, sequence)| {
+                let repeated = if sequence == 1 { &[] } else { &store[..8] };
+                app11(instance, sequence, &[repeated, piece].concat())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_store_in_one_chunk_is_a_slice_of_the_file() {
+        let bytes = store(71);
+        for (file, header) in [
+            (png(&[chunk(b"caBX", &bytes)], b""), 8),
+            (webp(&[vp8(), riff_chunk(b"C2PA", &bytes)], b""), 8),
+            (jpeg(&[app11(0x0211, 1, &bytes)], b""), 12),
+        ] {
+            let asset = Asset::parse(file.into(), &Limits::default()).unwrap();
+            let [found] = asset.manifest_stores().try_into().unwrap();
+            assert_eq!(found.bytes, bytes);
+            assert!(found.well_placed && found.canonical && found.notes.is_empty(), "{:?}", found.notes);
+            let range = found.excluded_range().unwrap();
+            assert_eq!(found.bytes.as_ptr(), asset.bytes()[range.start + header..].as_ptr());
+        }
+    }
+
+    #[test]
+    fn segments_are_joined_by_their_numbers() {
+        let bytes = store(200);
+        let parts = segments(&bytes, 7, 60);
+        let in_order = only_store(jpeg(&parts, b""));
+        assert_eq!(in_order.bytes, bytes);
+        assert!(in_order.well_placed);
+        assert!(!in_order.canonical, "we would not have split it");
+
+        let shuffled = [2, 0, 3, 1].map(|at: usize| parts[at].clone());
+        let found = only_store(jpeg(&shuffled, b""));
+        assert_eq!(found.bytes, bytes);
+        assert!(!found.well_placed);
+        assert_eq!(found.excluded_range(), None);
+
+        let mut apart = parts.clone();
+        apart.insert(2, jfif());
+        assert!(only_store(jpeg(&apart, b"")).notes[0].contains("follow one another"));
+
+        let missing: Vec<_> =
+            parts.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, p)| p.clone()).collect();
+        let found = only_store(jpeg(&missing, b""));
+        assert!(found.notes.iter().any(|note| note.contains("missing")));
+        assert!(found.notes.iter().any(|note| note.contains("cut short")));
+    }
+
+    #[test]
+    fn a_box_with_a_long_length_is_read() {
+        let short = store(80);
+        let long = [b"\0\0\0\x01jumb".as_slice(), &88_u64.to_be_bytes(), &short[8..]].concat();
+        let continuation = [&long[..16], &long[60..]].concat();
+        let found = only_store(jpeg(&[app11(7, 1, &long[..60]), app11(7, 2, &continuation)], b""));
+        assert_eq!(found.bytes, long);
+        assert!(found.well_placed, "{:?}", found.notes);
+        assert!(!found.canonical);
+    }
+
+    #[test]
+    fn several_stores_are_all_reported() {
+        let bytes = store(70);
+        assert_eq!(stores(png(&[chunk(b"caBX", &bytes), chunk(b"caBX", b"x")], b"")).len(), 2);
+        let twice = [riff_chunk(b"C2PA", &bytes), riff_chunk(b"C2PA", &bytes)].concat();
+        assert_eq!(stores(webp(&[vp8(), twice], b"")).len(), 2);
+        for instances in [[1, 2], [1, 1]] {
+            let segments = instances.map(|instance| app11(instance, 1, &bytes));
+            assert_eq!(stores(jpeg(&segments, b"")).len(), 2);
+        }
+    }
+
+    #[test]
+    fn only_manifest_stores_of_this_image_count() {
+        let bytes = store(70);
+        let mut other_type = bytes.clone();
+        other_type[16..20].copy_from_slice(b"jp36");
+        assert_eq!(stores(jpeg(&[app11(1, 1, &other_type)], b"")).len(), 0);
+        let inner = jpeg(&[app11(1, 1, &bytes)], b"");
+        let thumbnail = segment(marker::APP1, &[b"Exif\0\0II*\0".as_slice(), &inner].concat());
+        assert_eq!(stores(jpeg(&[thumbnail], b"")).len(), 0);
+        assert_eq!(stores(jpeg(&[], &inner)).len(), 0);
+        assert_eq!(stores(png(&[], &chunk(b"caBX", &bytes))).len(), 0);
+        assert_eq!(stores(webp(&[vp8()], &riff_chunk(b"C2PA", &bytes))).len(), 0);
+    }
+
+    #[test]
+    fn a_store_in_the_wrong_place_is_noted() {
+        let bytes = store(70);
+        let mut late = png(&[], b"");
+        let before_iend = late.len() - 12;
+        late.splice(before_iend..before_iend, chunk(b"caBX", &bytes));
+        assert!(only_store(late).notes[0].contains("after the image data"));
+
+        let mut late = jpeg(&[], b"");
+        let before_end = late.len() - 2;
+        late.splice(before_end..before_end, app11(0x0211, 1, &bytes));
+        assert!(only_store(late).notes[0].contains("after the first scan"));
+    }
+
+    #[test]
+    fn every_changed_byte_of_a_container_is_noticed() {
+        let bytes = store(71);
+        let big = crate::embed::tests::signed_jpeg(store(64_100));
+        for file in [
+            png(&[chunk(b"caBX", &bytes)], b""),
+            webp(&[vp8(), riff_chunk(b"C2PA", &bytes)], b""),
+            jpeg(&[jfif(), app11(0x0211, 1, &bytes)], b""),
+            big,
+        ] {
+            let intact = only_store(file.clone());
+            assert!(intact.canonical && intact.well_placed);
+            let range = intact.excluded_range().unwrap();
+            // Within the store there is nothing to see but the store itself.
+            let headers = range.clone().filter(|at| at - range.start < 80 || *at > 64_000);
+            for at in headers {
+                for bit in [0x01, 0x20, 0x80] {
+                    let mut file = file.clone();
+                    file[at] ^= bit;
+                    let (asset, _) = Asset::read_leniently(file.into()).unwrap();
+                    let seen = match asset.manifest_stores().as_slice() {
+                        [store] => store.bytes != intact.bytes || !store.canonical,
+                        _ => true,
+                    };
+                    assert!(seen, "{} byte {at}", asset.format());
+                }
+            }
+        }
+    }
 }

@@ -178,3 +178,76 @@ const ANIMATION_FLAG: u8 = 0x02;
 fn u24([low, middle, high]: [u8; 3]) -> u32 {
     u32::from_le_bytes([low, middle, high, 0])
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::asset::{sample::*, *};
+
+    fn parse(file: Vec<u8>) -> Result<Asset, AssetError> {
+        Asset::parse(file.into(), &Limits::default())
+    }
+
+    fn reason(file: Vec<u8>) -> String {
+        match parse(file).unwrap_err() {
+            AssetError::Damaged { reason, .. } => reason,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn lossy_lossless_extended_and_animated_files_are_taken() {
+        let animation = [vp8x(0x02), riff_chunk(b"ANIM", &[0; 6]), frame(), frame()];
+        for chunks in [
+            [vp8()].as_slice(),
+            &[vp8l(true)],
+            &[vp8x(0x10), riff_chunk(b"ALPH", b"odd"), vp8()],
+            &[vp8x(0), vp8l(false), riff_chunk(b"what", b"unknown")],
+            &animation,
+        ] {
+            let asset = parse(webp(chunks, b"tail")).unwrap();
+            assert_eq!(asset.dimensions(), Some(Dimensions { width: 16, height: 8 }));
+            assert_eq!(asset.parts().len(), chunks.len() + 2);
+            for (part, chunk) in asset.parts().iter().skip(1).zip(chunks) {
+                assert_eq!(asset.part_bytes(part), *chunk);
+            }
+            assert_eq!(asset.part_bytes(asset.parts().last().unwrap()), "tail");
+        }
+    }
+
+    #[test]
+    fn broken_structure_is_refused() {
+        assert!(reason(webp(&[], b"")).contains("no image data"));
+        assert!(reason(webp(&[vp8x(0)], b"")).contains("no image data"));
+        assert!(reason(webp(&[riff_chunk(b"ALPH", b"x"), vp8()], b"")).contains("first chunk"));
+        assert!(reason(webp(&[vp8(), vp8()], b"")).contains("more than one image"));
+        assert!(reason(webp(&[vp8(), vp8x(0)], b"")).contains("not the first"));
+        assert!(reason(webp(&[vp8x(0), frame()], b"")).contains("not animated"));
+        assert!(reason(webp(&[riff_chunk(b"VP8 ", b"nothing at all")], b"")).contains("header"));
+        let small_canvas = riff_chunk(b"VP8X", &[0, 0, 0, 0, 14, 0, 0, 7, 0, 0]);
+        assert!(reason(webp(&[small_canvas.clone(), vp8()], b"")).contains("canvas"));
+        let mut lying = webp(&[vp8()], b"");
+        lying[16] = 0xFF;
+        assert!(reason(lying).contains("longer than the rest"));
+        let mut animated = small_canvas;
+        animated[8] = 0x02;
+        assert!(reason(webp(&[animated, frame()], b"")).contains("over the edge"));
+    }
+
+    #[test]
+    fn a_canvas_over_the_limit_is_refused() {
+        let canvas = riff_chunk(b"VP8X", &[2, 0, 0, 0, 0x2F, 0x75, 0, 0x2F, 0x75, 0]);
+        let refused = parse(webp(&[canvas, frame()], b"")).unwrap_err();
+        assert!(matches!(refused, AssetError::Dimensions { width: 30_000, height: 30_000, .. }));
+    }
+
+    #[test]
+    fn a_missing_pad_byte_at_the_end_is_overlooked() {
+        let mut file = webp(&[vp8l(false)], b"");
+        assert_eq!(file.pop(), Some(0));
+        let size = u32::try_from(file.len() - 8).unwrap().to_le_bytes();
+        file[4..8].copy_from_slice(&size);
+        assert!(parse(file.clone()).is_ok());
+        let (_, damage) = Asset::read_leniently(file.into()).unwrap();
+        assert!(matches!(damage.as_slice(), [Damage { refused: false, .. }]));
+    }
+}

@@ -7,6 +7,8 @@ mod jpeg;
 mod layout;
 mod png;
 mod rope;
+#[cfg(test)]
+pub(crate) mod tests;
 mod webp;
 
 use std::ops::Range;
