@@ -67,17 +67,16 @@ impl Carrier {
 
     /// The carrier with `store` in it, in pieces that are slices of it. The store has the planned length.
     pub(crate) fn wrap(&self, store: &Bytes) -> Vec<Bytes> {
-        let name_and_length = |name: [u8; 4], length: [u8; 4]| (name, length);
         match self.format {
             Format::Jpeg => self.segments(store),
             Format::Png => {
-                let (name, length) = name_and_length(PNG_STORE_CHUNK, self.length.to_be_bytes());
-                let crc = png::crc(name, store).to_be_bytes();
-                vec![[length, name].concat().into(), store.clone(), Bytes::copy_from_slice(&crc)]
+                let header = [self.length.to_be_bytes(), PNG_STORE_CHUNK].concat();
+                let crc = png::crc(PNG_STORE_CHUNK, store).to_be_bytes();
+                vec![header.into(), store.clone(), Bytes::copy_from_slice(&crc)]
             }
             Format::WebP => {
-                let (name, length) = name_and_length(WEBP_STORE_CHUNK, self.length.to_le_bytes());
-                vec![[name, length].concat().into(), store.clone()]
+                let header = [WEBP_STORE_CHUNK, self.length.to_le_bytes()].concat();
+                vec![header.into(), store.clone()]
             }
         }
     }

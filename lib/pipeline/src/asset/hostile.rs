@@ -108,13 +108,13 @@ fn fifty_megabytes_of_tiny_parts_take_bounded_time_and_memory() {
     let webp_head = [b"RIFF", (SIZE as u32 - 8).to_le_bytes().as_slice(), b"WEBP", &vp8x(0)].concat();
     let scan = jpeg(&[], b"")[..150].to_vec();
     for (file, most_parts) in [
-        (repeat(start_of_jpeg, &segment(0xEB, b"")), 65_537),
-        (repeat(start_of_jpeg, &app11(1, 1, &store(40))), 65_537),
+        (repeat(start_of_jpeg, &segment(0xEB, b"")), 131_073),
+        (repeat(start_of_jpeg, &app11(1, 1, &store(40))), 131_073),
         (repeat(start_of_jpeg, &[0xFF]), 2),
         (repeat(&scan, &[0xFF, 0x00]), 10),
-        (repeat(&png_head, &chunk(b"caBX", b"")), 65_537),
-        (repeat(&png_head, &chunk(b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0x")), 65_537),
-        (repeat(&webp_head, &riff_chunk(b"C2PA", b"")), 65_537),
+        (repeat(&png_head, &chunk(b"caBX", b"")), 131_073),
+        (repeat(&png_head, &chunk(b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0x")), 131_073),
+        (repeat(&webp_head, &riff_chunk(b"C2PA", b"")), 131_073),
     ] {
         let started = Instant::now();
         let (asset, damage) = Asset::read_leniently(file.clone()).unwrap();

@@ -14,6 +14,7 @@ mod part;
 mod png;
 #[cfg(test)]
 pub(crate) mod sample;
+mod segments;
 mod store;
 mod walk;
 mod webp;
@@ -146,13 +147,14 @@ impl Asset {
 
     /// Reads a file that is to be verified: never fails once the magic bytes are right. What cannot be walked
     /// becomes one [`PartKind::Unparsed`] at the end. The second value says what is wrong, at most
-    /// [`MAX_DAMAGE`] notes; it is empty for an intact file. The part limit is that of [`Limits::default`].
+    /// [`MAX_DAMAGE`] notes; it is empty for an intact file. The file's length is for the caller to
+    /// limit. Twice as many parts are taken as by default for signing, because signing adds parts.
     ///
     /// # Errors
     /// [`NotAnImage`] when the first bytes are those of none of the three formats.
     pub fn read_leniently(bytes: Bytes) -> Result<(Self, Vec<Damage>), NotAnImage> {
         let format = Format::detect(&bytes).ok_or(NotAnImage)?;
-        let Walk { dimensions, parts, damage, .. } = walk(format, &bytes, Limits::default().max_parts);
+        let Walk { dimensions, parts, damage, .. } = walk(format, &bytes, 2 * Limits::default().max_parts);
         Ok((Self { format, dimensions, parts, bytes }, damage))
     }
 

@@ -245,7 +245,8 @@ mod tests {
     fn broken_structure_is_refused() {
         let header = &png_header(16, 8, 8, 2);
         let ihdr: (&[u8; 4], &[u8]) = (b"IHDR", header);
-        let (idat, iend): ((&[u8; 4], &[u8]), (&[u8; 4], &[u8])) = ((b"IDAT", b"x"), (b"IEND", b""));
+        let idat: (&[u8; 4], &[u8]) = (b"IDAT", b"x");
+        let iend: (&[u8; 4], &[u8]) = (b"IEND", b"");
         assert!(parse(file(&[ihdr, idat, iend])).is_ok());
         assert!(reason(file(&[(b"gAMA", b"1234"), ihdr, idat, iend])).contains("first chunk"));
         assert!(reason(file(&[ihdr, ihdr, idat, iend])).contains("two IHDR"));

@@ -1,18 +1,13 @@
 //! Finding the C2PA manifest stores that are embedded in a file (C2PA 2.4, appendix A.3).
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::{collections::HashSet, ops::Range};
 
 use bytes::Bytes;
 
 use super::{
     Asset, Format, PartKind,
-    carrier::{
-        Carrier, JUMBF_IDENTIFIER, PNG_STORE_CHUNK, WEBP_STORE_CHUNK, carrier_range, free_box_instance,
-    },
-    marker, png,
+    carrier::{Carrier, PNG_STORE_CHUNK, WEBP_STORE_CHUNK, carrier_range, free_box_instance},
+    png, segments,
     walk::array,
 };
 
@@ -59,7 +54,7 @@ impl Asset {
     /// store in there is not this image's.
     pub fn manifest_stores(&self) -> Vec<ManifestStore> {
         let found = match self.format() {
-            Format::Jpeg => in_segments(self),
+            Format::Jpeg => segments::stores(self),
             Format::Png => in_chunks(self, PNG_STORE_CHUNK),
             Format::WebP => in_chunks(self, WEBP_STORE_CHUNK),
         };
@@ -70,10 +65,11 @@ impl Asset {
 }
 
 /// A store that was found, and what was odd about its carriers.
-struct Found {
-    bytes: Bytes,
-    parts: Vec<usize>,
-    notes: Vec<String>,
+pub(super) struct Found {
+    pub(super) bytes: Bytes,
+    /// Indices of the parts that carry it.
+    pub(super) parts: Vec<usize>,
+    pub(super) notes: Vec<String>,
 }
 
 fn judge(asset: &Asset, found: Found, is_only_one: bool) -> ManifestStore {
@@ -124,134 +120,8 @@ fn in_chunks(asset: &Asset, name: [u8; 4]) -> Vec<Found> {
     stores
 }
 
-/// The fields in front of the box data in an APP11 segment.
-struct SegmentHeader {
-    identifier: [u8; 2],
-    instance: u16,
-    sequence: u32,
-    /// Length of LBox, TBox and XLBox, which every segment repeats.
-    box_header: usize,
-}
-
-/// Where LBox starts in the payload of the segment.
-const BOX_START: usize = 8;
-
-impl SegmentHeader {
-    fn read(payload: &[u8]) -> Option<Self> {
-        let box_header = if array(payload, BOX_START).map(u32::from_be_bytes)? == 1 { 16 } else { 8 };
-        let header = Self {
-            identifier: array(payload, 0)?,
-            instance: array(payload, 2).map(u16::from_be_bytes)?,
-            sequence: array(payload, 4).map(u32::from_be_bytes)?,
-            box_header,
-        };
-        (payload.len() >= BOX_START + box_header).then_some(header)
-    }
-}
-
-/// Segments that belong to one box, as far as their numbers tell.
-#[derive(Default)]
-struct Group {
-    /// Sequence number and index of the part, in the order of the file.
-    segments: Vec<(u32, usize)>,
-    after_scan: bool,
-}
-
-/// Groups the APP11 segments by box instance and joins those groups that hold a manifest store. A number that
-/// comes back within an instance starts a new group: two stores under one number are still two.
-fn in_segments(asset: &Asset) -> Vec<Found> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut latest: HashMap<([u8; 2], u16), usize> = HashMap::new();
-    let mut seen: HashSet<(usize, u32)> = HashSet::new();
-    let mut after_scan = false;
-    for (index, part) in asset.parts().iter().enumerate() {
-        after_scan |= part.kind == PartKind::Scan;
-        if part.kind != PartKind::Segment(marker::APP11) {
-            continue;
-        }
-        let Some(header) = SegmentHeader::read(asset.payload_slice(part)) else { continue };
-        let key = (header.identifier, header.instance);
-        let group = match latest.get(&key) {
-            Some(&group) if !seen.contains(&(group, header.sequence)) => group,
-            _ => {
-                groups.push(Group::default());
-                groups.len() - 1
-            }
-        };
-        latest.insert(key, group);
-        seen.insert((group, header.sequence));
-        if let Some(group) = groups.get_mut(group) {
-            group.segments.push((header.sequence, index));
-            group.after_scan |= after_scan;
-        }
-    }
-    groups.into_iter().filter_map(|group| join(asset, group)).collect()
-}
-
-/// The store in `group`, if it is one.
-fn join(asset: &Asset, group: Group) -> Option<Found> {
-    let in_file_order = group.segments.is_sorted_by(|one, next| one.0 < next.0);
-    let mut segments = group.segments;
-    segments.sort_unstable();
-    let payloads: Vec<Bytes> = segments
-        .iter()
-        .filter_map(|&(_, index)| asset.parts().get(index))
-        .map(|part| asset.payload(part))
-        .collect();
-    let first = payloads.first()?;
-    let header = SegmentHeader::read(first)?;
-    if !claims_to_be_a_store(first, &header) {
-        return None;
-    }
-    let parts: Vec<usize> = segments.iter().map(|&(_, index)| index).collect();
-
-    let mut notes = Vec::new();
-    let mut note = |wrong: bool, text: &str| {
-        if wrong {
-            notes.push(text.to_owned());
-        }
-    };
-    note(header.identifier != JUMBF_IDENTIFIER, "the APP11 segments are not marked as JPEG boxes");
-    note(group.after_scan, "an APP11 segment of the manifest store stands after the first scan");
-    note(!in_file_order, "the APP11 segments of the manifest store are not in order");
-    note(
-        !segments.iter().zip(1_u32..).all(|(segment, number)| segment.0 == number),
-        "an APP11 segment of the manifest store is missing or misnumbered",
-    );
-    note(
-        !parts.iter().zip(parts.iter().skip(1)).all(|(one, next)| one + 1 == *next),
-        "the APP11 segments of the manifest store do not follow one another",
-    );
-    let box_header = first.get(BOX_START..BOX_START + header.box_header);
-    note(
-        !payloads.iter().all(|payload| payload.get(BOX_START..BOX_START + header.box_header) == box_header),
-        "the APP11 segments of the manifest store do not repeat its box header",
-    );
-    Some(Found { bytes: joined(&payloads, &header), parts, notes })
-}
-
-/// The store without the fields of its segments: a slice when there is one segment, a copy when there are more.
-fn joined(payloads: &[Bytes], header: &SegmentHeader) -> Bytes {
-    let Some((first, continuations)) = payloads.split_first() else { return Bytes::new() };
-    if continuations.is_empty() {
-        return first.slice(BOX_START.min(first.len())..);
-    }
-    let mut store = Vec::with_capacity(payloads.iter().map(Bytes::len).sum());
-    store.extend_from_slice(first.get(BOX_START..).unwrap_or_default());
-    for payload in continuations {
-        store.extend_from_slice(payload.get(BOX_START + header.box_header..).unwrap_or_default());
-    }
-    store.into()
-}
-
 /// The type of a manifest store, a UUID (C2PA 2.4, 11.1.4.2).
 const STORE_TYPE: [u8; 16] = *b"c2pa\x00\x11\x00\x10\x80\x00\x00\xAA\x00\x38\x9B\x71";
-
-/// Whether a reader that looks at the first four bytes of the type alone, as the reference implementation
-/// does, takes this for a manifest store. Whatever else is wrong becomes a note.
-fn claims_to_be_a_store(payload: &[u8], header: &SegmentHeader) -> bool {
-    array(payload, BOX_START + header.box_header + 8) == Some(*b"c2pa")
-}
 
 /// Looks at the superbox and its description box (ISO/IEC 19566-5, B.2 and B.3). Returns whether the box, with
 /// a 32-bit length, fills `store` exactly; only then does its container follow from its length.
@@ -284,7 +154,7 @@ fn check_superbox(store: &[u8], notes: &mut Vec<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Limits, sample::*},
+        super::{Limits, marker, sample::*},
         *,
     };
 
