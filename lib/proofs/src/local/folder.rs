@@ -123,22 +123,20 @@ impl Folder {
     }
 
     pub(super) fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
-        let (entry, others) = match self.record(id) {
+        let entries = match self.record(id) {
             Ok(None) => return Ok(false),
-            Ok(Some(record)) => (Some(IndexEntry::of(&record)), Vec::new()),
-            Err(ProofStoreError::Damaged { .. }) => (None, self.entries_of(id)?),
+            Ok(Some(record)) => vec![IndexEntry::of(&record)],
+            Err(ProofStoreError::Damaged { .. }) => self.entries_of(id)?,
             Err(error) => return Err(error),
         };
-        let place = self.layout.proof(id);
-        let temp = self.temp(entry)?;
-        match fs::rename(&place, &temp.path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(cannot("remove", &place)(error)),
+        // Names the entry, so that somebody else can finish this. A full disk may have no room for it.
+        let temp = self.temp(entries.first().copied()).ok();
+        if !take_away(&self.layout.proof(id), temp.as_ref().map(|temp| temp.path.as_path()))? {
+            return Ok(false);
         }
         let shard = self.layout.id_shard(id);
         sync_dir(&shard).map_err(cannot("flush", &shard))?;
-        for entry in others {
+        for entry in entries {
             self.settle(entry);
         }
         Ok(true)
@@ -299,6 +297,20 @@ impl Drop for Temp<'_> {
         if let Err(error) = ignore_missing(fs::remove_file(&self.path)) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove a temporary file");
         }
+    }
+}
+
+/// Moves the proof to the temporary path or, where that does not work, removes it; false when it is gone
+/// already. Of several who try exactly one succeeds.
+fn take_away(proof: &Path, temp: Option<&Path>) -> Result<bool, ProofStoreError> {
+    let moved = match temp {
+        Some(temp) => fs::rename(proof, temp).or_else(|_| fs::remove_file(proof)),
+        None => fs::remove_file(proof),
+    };
+    match moved {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot("remove", proof)(error)),
     }
 }
 

@@ -196,3 +196,16 @@ async fn a_folder_that_stops_working_is_named_and_shows_nothing_half() {
         store.put(&proof).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_proof_can_be_deleted_where_nothing_can_be_written() {
+    let scene = Scene::new().await;
+    let sessions = scene.dir.path().join("tmp");
+    fs::remove_dir_all(&sessions).unwrap();
+    fs::write(&sessions, "").unwrap();
+    assert!(scene.store.delete(scene.sound.record.id).await.unwrap());
+    assert!(!scene.store.delete(scene.sound.record.id).await.unwrap());
+    fs::remove_file(&sessions).unwrap();
+    fs::create_dir(&sessions).unwrap();
+    assert_tidy(scene.dir.path());
+}
