@@ -2,19 +2,26 @@
 //! passed over, nothing is transformed, and what is held is two bytes a block, a 32nd of the pixels.
 
 use super::{
-    FingerprintError,
+    FingerprintError, Size,
     bits::BitReader,
     huffman::{AcCodes, Class, Codes, Table},
     reduce::{Reduced, Reducer},
     segment::{Coding, DHT, DQT, DRI, Frame, SOS, Segment, Segments},
 };
 
-/// Reduces a JPEG to 32 x 32 luma values by the means of its blocks. The first component must be the luma,
-/// and none of the others may be sampled more finely.
+/// The means of the luma blocks of a picture.
+pub(super) struct BlockMeans {
+    size: Size,
+    /// In eighths, row by row.
+    means: Vec<i16>,
+}
+
+/// Reads the means out of a file. The first component must be the luma, and none of the others may be sampled
+/// more finely.
 ///
 /// A sequential file must have all its luma. Of a progressive one what follows the last scan of luma means
 /// is not looked at.
-pub(super) fn luma_of_blocks(file: &[u8], frame: &Frame) -> Result<Reduced, FingerprintError> {
+pub(super) fn block_means(file: &[u8], frame: &Frame) -> Result<BlockMeans, FingerprintError> {
     let mut decoder = Decoder::new(frame);
     for segment in Segments::of(file)? {
         match segment.marker {
@@ -29,6 +36,43 @@ pub(super) fn luma_of_blocks(file: &[u8], frame: &Frame) -> Result<Reduced, Fing
         }
     }
     decoder.finish()
+}
+
+impl BlockMeans {
+    /// The picture in 32 x 32 values.
+    pub(super) fn reduced(&self) -> Result<Reduced, FingerprintError> {
+        let mut reducer = Reducer::of_blocks(self.size.width, self.size.height);
+        for row in self.means.chunks_exact(self.columns()) {
+            reducer.push_row(row);
+        }
+        reducer.finish().ok_or_else(FingerprintError::truncated)
+    }
+
+    /// Whether `pixels`, row by row, can be the luma of the same picture: whether, on the average, the means
+    /// of the blocks are not far apart. Blocks that the edges cut do not count.
+    pub(super) fn agree_with(&self, pixels: &[u8]) -> bool {
+        const MOST_APART: u64 = 8 * 8;
+        let (mut blocks, mut apart) = (0, 0);
+        let width = self.size.columns();
+        let rows = pixels.chunks_exact(8 * width);
+        for (means, rows) in self.means.chunks_exact(self.columns()).zip(rows) {
+            let mut sums = vec![0_u16; width / 8];
+            for row in rows.chunks_exact(width) {
+                for (sum, part) in sums.iter_mut().zip(row.as_chunks::<8>().0) {
+                    *sum += part.iter().copied().map(u16::from).sum::<u16>();
+                }
+            }
+            for (mean, sum) in means.iter().zip(sums) {
+                blocks += 1;
+                apart += u64::from(mean.abs_diff((sum / 8).cast_signed()));
+            }
+        }
+        apart <= blocks * MOST_APART
+    }
+
+    fn columns(&self) -> usize {
+        self.size.columns().div_ceil(8)
+    }
 }
 
 struct Decoder<'a> {
@@ -146,18 +190,14 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn finish(self) -> Result<Reduced, FingerprintError> {
+    fn finish(mut self) -> Result<BlockMeans, FingerprintError> {
         if self.progress == Progress::Nothing {
             return Err(FingerprintError::truncated());
         }
-        let mut reducer = Reducer::of_blocks(self.frame.size.width, self.frame.size.height);
-        let mut means = Vec::with_capacity(self.columns);
-        for row in self.coefficients.chunks_exact(self.columns) {
-            means.clear();
-            means.extend(row.iter().map(|coefficient| mean(*coefficient, self.divisor)));
-            reducer.push_row(&means);
+        for value in &mut self.coefficients {
+            *value = mean(*value, self.divisor);
         }
-        reducer.finish().ok_or_else(FingerprintError::truncated)
+        Ok(BlockMeans { size: self.frame.size, means: self.coefficients })
     }
 }
 

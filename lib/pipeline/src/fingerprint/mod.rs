@@ -217,4 +217,6 @@ fn luma_on_white([red, green, blue, alpha]: &[u8; 4]) -> u8 {
 }
 
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;
