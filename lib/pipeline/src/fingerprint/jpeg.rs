@@ -153,7 +153,9 @@ pub(super) mod tests {
     fn picture(width: u32, height: u32, channels: u32) -> Vec<u8> {
         let value = |x, y, c| (x * (c + 1) / 3 + y / (c + 1) + (x * y / 211) % 60 * c) % 200 + 20;
         (0..height)
-            .flat_map(|y| (0..width).flat_map(move |x| (0..channels).map(move |c| value(x, y, c) as u8)))
+            .flat_map(|y| {
+                (0..width).flat_map(move |x| (0..channels).map(move |c| value(x, y, c).to_le_bytes()[0]))
+            })
             .collect()
     }
 
@@ -217,7 +219,7 @@ pub(super) mod tests {
     #[test]
     fn every_quality_is_passed_over_alike() {
         let noise: Vec<u8> =
-            (0..256 * 256_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            (0..256 * 256_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         for samples in [picture(256, 256, 1), noise] {
             let expected = by_means_of_pixels(256, 256, &samples);
             for (quality, tolerance) in [(10, 12), (50, 4), (90, 2), (100, 2)] {
@@ -282,7 +284,7 @@ pub(super) mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state >> 16) as usize % below
+            usize::try_from(state >> 16).unwrap() % below
         };
         for file in [&whole, sample("progressive.jpg").file] {
             for round in 0..500 {
@@ -290,7 +292,7 @@ pub(super) mod tests {
                 // Half of the damage goes into the headers.
                 let reach = if round % 2 == 0 { 700 } else { file.len() };
                 for _ in 0..=random(3) {
-                    damaged[random(reach)] = random(256) as u8;
+                    damaged[random(reach)] = random(256).to_le_bytes()[0];
                 }
                 drop(by_blocks(&damaged));
             }

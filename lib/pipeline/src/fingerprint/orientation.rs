@@ -132,7 +132,7 @@ mod tests {
     fn four_quarter_turns_and_two_mirrorings_change_nothing() {
         let mut picture = [0; SIDE * SIDE];
         for (index, pixel) in picture.iter_mut().enumerate() {
-            *pixel = (index * 7 % 251) as u8;
+            *pixel = (index * 7 % 251).to_le_bytes()[0];
         }
         let quarter = Orientation::Rotated90.upright(&picture);
         assert_eq!(quarter[SIDE - 1], picture[0], "top left goes to top right");

@@ -96,6 +96,7 @@ fn every_coding_has_the_code_of_the_reference() {
 }
 
 /// Grey of a made picture: gradients, a wave and a disc.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=255 by its terms")]
 fn grey_at(x: u32, y: u32, width: u32, height: u32) -> u8 {
     let (u, v) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
     let wave = 30.0 * (u * 17.0 + v * v * 23.0).sin() + 14.0 * (v * 41.0 - u * u * 31.0).cos();
@@ -225,7 +226,7 @@ fn a_large_jpeg_has_the_code_of_its_pixels() {
 
 #[test]
 fn what_is_cut_off_or_damaged_is_an_error_or_a_code_but_no_panic() {
-    for Sample { name, format, file, .. } in SAMPLES {
+    for Sample { format, file, .. } in SAMPLES {
         for length in (0..file.len()).step_by(3) {
             drop(Fingerprint::of_image(&file[..length], format));
         }
@@ -234,12 +235,12 @@ fn what_is_cut_off_or_damaged_is_an_error_or_a_code_but_no_panic() {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state >> 16) as usize % below
+            usize::try_from(state >> 16).unwrap() % below
         };
         for _ in 0..150 {
             let mut damaged = file.to_vec();
             for _ in 0..=random(3) {
-                damaged[random(file.len())] = random(256) as u8;
+                damaged[random(file.len())] = random(256).to_le_bytes()[0];
             }
             drop(Fingerprint::of_image(&damaged, format));
         }
