@@ -2,20 +2,23 @@
 //! Never what was in them.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Instant,
 };
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::{Body, HttpBody},
     extract::{MatchedPath, Request},
     middleware::Next,
     response::Response,
 };
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 
 /// Middleware: writes the line when the answer is ready, or when the caller went away before.
 pub(crate) async fn write(request: Request, next: Next) -> Response {
@@ -27,13 +30,7 @@ pub(crate) async fn write(request: Request, next: Next) -> Response {
         outcome: None,
     };
     let bytes_in = Arc::clone(&line.bytes_in);
-    let request = request.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let length = frame.data_ref().map_or(0, bytes::Bytes::len);
-            bytes_in.fetch_add(length as u64, Ordering::Relaxed);
-            frame
-        }))
-    });
+    let request = request.map(|body| Body::new(Counted { body, bytes: bytes_in }));
     let response = next.run(request).await;
     line.outcome = Some((response.status().as_u16(), response.body().size_hint().exact().unwrap_or(0)));
     response
@@ -61,5 +58,37 @@ impl Drop for Line {
             }
             None => tracing::info!(method, route, duration_ms, bytes_in, "caller went away"),
         }
+    }
+}
+
+/// A body that counts what goes through it. It keeps the announced length, which decides whether a body is
+/// read at all.
+struct Counted {
+    body: Body,
+    bytes: Arc<AtomicU64>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            self.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

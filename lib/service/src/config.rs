@@ -8,10 +8,16 @@ use std::{
     time::Duration,
 };
 
+use credlink_pipeline::{
+    asset::Limits, manifest::DigitalSourceType, proof_uri::ProofUriBase, sign::SignSettings,
+};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
-use crate::logging::LogFormat;
+use crate::{
+    logging::{self, LogFormat},
+    service::Settings,
+};
 
 /// The whole configuration of the service, checked.
 #[derive(Debug)]
@@ -20,10 +26,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder with keys and proofs.
     pub data: PathBuf,
+    /// What proof URIs begin with; `None` means the service's own address.
+    pub proof_uris: Option<ProofUriBase>,
     /// The longest image, in bytes.
     pub max_image_bytes: usize,
     /// How long a caller waits for an image to be worked on.
     pub processing_timeout: Duration,
+    /// What a picture is when the caller does not say.
+    pub default_digital_source_type: Option<DigitalSourceType>,
     /// Whether proofs are kept in the data folder, or in memory until the service ends.
     pub keep_proofs: bool,
     /// A PEM file of further roots to trust.
@@ -35,22 +45,35 @@ pub struct Config {
 /// What is logged, and how.
 #[derive(Debug)]
 pub struct LogConfig {
-    /// Which lines.
-    pub filter: EnvFilter,
+    /// Which lines; `None` when nothing was chosen.
+    pub filter: Option<EnvFilter>,
     /// Their form; `None` means JSON, but text on a terminal.
     pub format: Option<LogFormat>,
 }
 
 /// A variable whose value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{variable} is {value:?}; allowed is {allowed}")]
-pub struct ConfigError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// Its value.
-    pub value: String,
-    /// What it may be.
-    pub allowed: String,
+pub enum ConfigError {
+    /// The value is none of those that are allowed.
+    #[error("{variable} is {value:?}; allowed is {allowed}")]
+    NotAllowed {
+        /// The variable's name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// The value is not what it should be.
+    #[error("{variable} is {value:?}: {reason}")]
+    Refused {
+        /// The variable's name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what is allowed.
+        reason: String,
+    },
 }
 
 impl Config {
@@ -66,11 +89,53 @@ impl Config {
         Ok(Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
             data: variables.text("CREDLINK_DATA").unwrap_or_else(|| "./credlink-data".to_owned()).into(),
+            proof_uris: variables.checked("PROOF_URI_DOMAIN")?,
             max_image_bytes: megabytes << 20,
             processing_timeout: Duration::from_millis(timeout),
+            default_digital_source_type: variables.checked("DEFAULT_DIGITAL_SOURCE_TYPE")?,
             keep_proofs: variables.switch("LOCAL_PROOF_STORAGE")?.unwrap_or(true),
             trust_anchors: variables.text("TRUST_ANCHORS").map(PathBuf::from),
             log: LogConfig::from_variables(&variables)?,
+        })
+    }
+
+    /// The settings of a service whose own address is `address`.
+    ///
+    /// # Errors
+    /// When nothing was chosen for proof URIs and they cannot begin with `address` either: plain `http` is
+    /// for loopback addresses only.
+    pub fn settings(&self, address: SocketAddr) -> Result<Settings, ConfigError> {
+        Ok(Settings {
+            proof_uris: self.proof_uris(address)?,
+            sign: self.sign_settings(),
+            processing_timeout: self.processing_timeout,
+        })
+    }
+
+    /// How images are signed.
+    pub fn sign_settings(&self) -> SignSettings {
+        SignSettings {
+            limits: Limits { max_bytes: self.max_image_bytes, ..Limits::default() },
+            default_digital_source_type: self.default_digital_source_type,
+            ..SignSettings::default()
+        }
+    }
+
+    /// What proof URIs begin with, for a service at `address`.
+    ///
+    /// # Errors
+    /// As for [`Config::settings`].
+    pub fn proof_uris(&self, address: SocketAddr) -> Result<ProofUriBase, ConfigError> {
+        if let Some(chosen) = &self.proof_uris {
+            return Ok(chosen.clone());
+        }
+        // A service on all addresses has the loopback address too.
+        let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+        let own = format!("http://{}/proofs", SocketAddr::new(host, address.port()));
+        own.parse().map_err(|_| {
+            let allowed =
+                format!("the address under which others reach the service, because it listens on {address}");
+            ConfigError::new("PROOF_URI_DOMAIN", "", allowed)
         })
     }
 }
@@ -78,22 +143,23 @@ impl Config {
 impl LogConfig {
     fn from_variables<L: Fn(&str) -> Option<String>>(variables: &Variables<L>) -> Result<Self, ConfigError> {
         const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-        let level = variables.one_of("LOG_LEVEL", &LEVELS)?.unwrap_or("info");
+        let level = variables.one_of("LOG_LEVEL", &LEVELS)?.map(logging::filter);
         let format = variables.one_of("LOG_FORMAT", &["json", "text"])?;
-        let directives = variables.text("RUST_LOG");
-        let filter = EnvFilter::try_new(directives.as_deref().unwrap_or(level)).map_err(|_| {
-            let allowed = "a level, or directives such as info,credlink_service=debug";
-            ConfigError::new("RUST_LOG", directives.clone().unwrap_or_default(), allowed)
-        })?;
+        let filter = match variables.text("RUST_LOG") {
+            None => level,
+            Some(directives) => Some(EnvFilter::try_new(&directives).map_err(|_| {
+                let allowed = "a level, or directives such as info,credlink_service=debug";
+                ConfigError::new("RUST_LOG", directives, allowed)
+            })?),
+        };
         let format = format.map(|name| if name == "json" { LogFormat::Json } else { LogFormat::Text });
         Ok(Self { filter, format })
     }
 }
 
 impl ConfigError {
-    /// `value` of `variable` cannot be used, because only `allowed` may stand there.
-    pub fn new(variable: &'static str, value: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self { variable, value: value.into(), allowed: allowed.into() }
+    fn new(variable: &'static str, value: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self::NotAllowed { variable, value: value.into(), allowed: allowed.into() }
     }
 }
 
@@ -107,6 +173,21 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
     fn parsed<T: FromStr>(&self, name: &'static str, allowed: &str) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.trim().parse().map(Some).map_err(|_| ConfigError::new(name, text, allowed))
+    }
+
+    /// A value whose own type says what is wrong with it.
+    fn checked<T>(&self, name: &'static str) -> Result<Option<T>, ConfigError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.trim().parse() {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                Err(ConfigError::Refused { variable: name, reason: T::Err::to_string(&error), value: text })
+            }
+        }
     }
 
     /// A whole number from `least` to `most`.

@@ -184,7 +184,7 @@ pub(crate) async fn write_envelope(
             message: &error.message,
             code: error.code.name(),
             status_code: error.code.status().as_u16(),
-            timestamp: service.clock.now().to_string(),
+            timestamp: service.ports.clock.now().to_string(),
             request_id: request_id.as_str(),
             details: &error.details,
         },
@@ -198,16 +198,15 @@ pub(crate) async fn write_envelope(
     Response::from_parts(head, body.into())
 }
 
-/// The failure that `response` stands for; `None` when it is a success, or an answer of a handler that
-/// carries a body of its own under a failing status (the health report).
+/// The failure that `response` stands for; `None` when it is a success, or the report of a handler under a
+/// failing status (health).
 fn failure(response: &mut Response) -> Option<ApiError> {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         return Some(error);
     }
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error())
-        || response.headers().contains_key(header::CONTENT_TYPE)
-    {
+    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if json || !(status.is_client_error() || status.is_server_error()) {
         return None;
     }
     Some(match status {
@@ -215,6 +214,10 @@ fn failure(response: &mut Response) -> Option<ApiError> {
         StatusCode::METHOD_NOT_ALLOWED => ApiError::new(
             ErrorCode::MethodNotAllowed,
             "This address does not take this method; the Allow header names those it takes.",
+        ),
+        other if other.is_client_error() => ApiError::new(
+            ErrorCode::InvalidRequest,
+            "The request cannot be understood. Check its address and headers.",
         ),
         other => ApiError::internal(format_args!("an answer of status {other} without an error")),
     })

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The longest text of a field, in bytes.
-const MAX_TEXT_LENGTH: usize = 1 << 20;
+const MAX_TEXT_LENGTH: usize = 512 << 10;
 
 /// An uploaded image as it arrived.
 pub(crate) struct Upload {
@@ -59,9 +59,9 @@ impl Form {
         Ok(Upload { bytes: bounded_image(part.content, max_bytes)?, file_name: part.file_name })
     }
 
-    /// The text of a field; `None` when the field is missing or empty, as forms send what nobody filled in.
+    /// The text of a field; `None` when the field is missing.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
-        let Some(part) = self.take(name).filter(|part| !part.content.is_empty()) else { return Ok(None) };
+        let Some(part) = self.take(name) else { return Ok(None) };
         if part.content.len() > MAX_TEXT_LENGTH {
             return Err(field_error(name, format!("The field is longer than {MAX_TEXT_LENGTH} bytes.")));
         }
@@ -91,8 +91,17 @@ pub(crate) fn field_error(field: &str, message: String) -> ApiError {
     ApiError::new(ErrorCode::InvalidRequest, message).with_detail("field", shown)
 }
 
-fn no_file() -> ApiError {
+/// No image came.
+pub(crate) fn no_file() -> ApiError {
     ApiError::new(ErrorCode::NoFileProvided, "No image was sent. Send it as the field \"image\" of a form.")
+}
+
+/// A request in JSON speaks of an upload, and there are none.
+pub(crate) fn no_uploads() -> ApiError {
+    ApiError::new(
+        ErrorCode::InvalidRequest,
+        "This service has no uploads that JSON could name. Send the image itself, as the field \"image\" of a form.",
+    )
 }
 
 fn malformed(error: &MultipartError) -> ApiError {

@@ -13,6 +13,12 @@ pub enum LogFormat {
     Text,
 }
 
+/// Lines from `level` on. The C2PA library reports its steps and missing features at every level; of it only
+/// errors are of use.
+pub fn filter(level: &str) -> EnvFilter {
+    EnvFilter::new(format!("{level},c2pa=error"))
+}
+
 /// Starts logging, once per process; a later call changes nothing. Panics are logged as well, in the same
 /// form.
 pub fn start(format: LogFormat, filter: EnvFilter, colour: bool) {

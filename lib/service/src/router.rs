@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, Response, header},
     middleware::{from_fn, from_fn_with_state, map_response},
     response::IntoResponse as _,
-    routing::get,
+    routing::{get, post},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -25,6 +25,8 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/app.js", get(routes::page::script))
         .route("/style.css", get(routes::page::style))
         .route("/icon.svg", get(routes::page::icon))
+        .route("/sign", post(routes::sign::sign_image))
+        .route("/verify", post(routes::verify::verify_image))
         .route("/health", get(routes::health::health))
         .route("/proofs/{id}", get(routes::proofs::proof))
         .fallback(nothing_here)

@@ -55,6 +55,11 @@ impl Server {
         Ok(Self { listener, address })
     }
 
+    /// Where it listens, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The URL of the service on this machine, with the real port.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

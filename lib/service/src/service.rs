@@ -2,7 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use credlink_pipeline::{proof::ProofStore, signer::Signer, timestamp::Clock};
+use credlink_pipeline::{
+    credential::TrustAnchors,
+    proof::ProofStore,
+    proof_uri::ProofUriBase,
+    sign::{SignContext, SignSettings},
+    signer::Signer,
+    timestamp::Clock,
+    verify::VerifyContext,
+};
 use tokio::time::Instant;
 
 use crate::{body::BodyMemory, workers::Workers};
@@ -16,22 +24,24 @@ pub struct Ports {
     pub proofs: Arc<dyn ProofStore>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Whom to trust.
+    pub trust: TrustAnchors,
 }
 
 /// What the operator may choose.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The longest image, in bytes.
-    pub max_image_bytes: usize,
+    /// What proof URIs begin with.
+    pub proof_uris: ProofUriBase,
+    /// How images are signed, and which are taken.
+    pub sign: SignSettings,
     /// How long a caller waits for an image to be worked on.
     pub processing_timeout: Duration,
 }
 
 /// The service behind all routes.
 pub struct Service {
-    pub(crate) signer: Arc<dyn Signer>,
-    pub(crate) proofs: Arc<dyn ProofStore>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) workers: Workers,
     pub(crate) body_memory: BodyMemory,
@@ -44,14 +54,39 @@ const BODIES_IN_MEMORY: usize = 10;
 impl Service {
     /// A service that starts now.
     pub fn new(ports: Ports, settings: Settings) -> Self {
+        let body_memory = settings.sign.limits.max_bytes.saturating_mul(BODIES_IN_MEMORY);
         Self {
-            signer: ports.signer,
-            proofs: ports.proofs,
-            clock: ports.clock,
+            ports,
             workers: Workers::new(settings.processing_timeout),
-            body_memory: BodyMemory::new(settings.max_image_bytes.saturating_mul(BODIES_IN_MEMORY)),
+            body_memory: BodyMemory::new(body_memory),
             settings,
             started: Instant::now(),
+        }
+    }
+
+    /// The longest image, in bytes.
+    pub(crate) fn max_image_bytes(&self) -> usize {
+        self.settings.sign.limits.max_bytes
+    }
+
+    pub(crate) fn sign_context(&self) -> SignContext<'_> {
+        SignContext {
+            signer: &*self.ports.signer,
+            proofs: &*self.ports.proofs,
+            clock: &*self.ports.clock,
+            proof_uris: &self.settings.proof_uris,
+            trust: &self.ports.trust,
+            settings: &self.settings.sign,
+        }
+    }
+
+    pub(crate) fn verify_context(&self) -> VerifyContext<'_> {
+        VerifyContext {
+            proofs: &*self.ports.proofs,
+            clock: &*self.ports.clock,
+            trust: &self.ports.trust,
+            proof_uris: &self.settings.proof_uris,
+            max_bytes: self.max_image_bytes(),
         }
     }
 }

@@ -39,21 +39,19 @@ impl Workers {
 
     /// Runs `job` on a thread of its own. A caller that waits too long gets `TIMEOUT`, but a job that has
     /// begun cannot be stopped: it keeps its place until it has really ended.
-    pub(crate) async fn run<J, F, T>(&self, job: J) -> Result<T, ApiError>
+    ///
+    /// # Errors
+    /// [`WorkError`]; `job` may have run or run on.
+    pub(crate) async fn run<J, F, T>(&self, job: J) -> Result<T, WorkError>
     where
         J: FnOnce() -> F + Send + 'static,
         F: Future<Output = T>,
         T: Send + 'static,
     {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            ApiError::unavailable(
-                "Too many images are being worked on. Try again shortly.",
-                RETRY_AFTER_SECONDS,
-            )
-        })?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| WorkError::Full)?;
         let turns = Arc::clone(&self.turns);
         let work = async move {
-            let turn = turns.acquire_owned().await.map_err(ApiError::internal)?;
+            let turn = turns.acquire_owned().await.map_err(|error| WorkError::Broken(error.to_string()))?;
             let span = tracing::Span::current();
             let runtime = Handle::current();
             task::spawn_blocking(move || {
@@ -62,18 +60,37 @@ impl Workers {
                 result
             })
             .await
-            .map_err(ApiError::internal)
+            .map_err(|error| WorkError::Broken(error.to_string()))
         };
-        time::timeout(self.timeout, work).await.map_err(|_| self.too_slow())?
+        time::timeout(self.timeout, work).await.map_err(|_| WorkError::TimedOut(self.timeout))?
     }
+}
 
-    fn too_slow(&self) -> ApiError {
-        let limit = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
-        ApiError::new(
-            ErrorCode::Timeout,
-            "The image could not be worked on in time. Try again later, or send a smaller image.",
-        )
-        .with_detail("limitMs", limit)
+/// Why work on an image has no result.
+#[derive(Clone, Debug)]
+pub(crate) enum WorkError {
+    /// Too many images are worked on or waiting.
+    Full,
+    /// Not done within this time.
+    TimedOut(Duration),
+    /// The job panicked.
+    Broken(String),
+}
+
+impl From<WorkError> for ApiError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Full => Self::unavailable(
+                "Too many images are being worked on. Try again shortly.",
+                RETRY_AFTER_SECONDS,
+            ),
+            WorkError::TimedOut(limit) => Self::new(
+                ErrorCode::Timeout,
+                "The image could not be worked on in time. Try again later, or send a smaller image.",
+            )
+            .with_detail("limitMs", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+            WorkError::Broken(cause) => Self::internal(cause),
+        }
     }
 }
 
@@ -85,15 +102,19 @@ mod tests {
 
     use super::*;
 
-    fn status(result: Result<(), ApiError>) -> u16 {
-        result.map_or_else(|error| error.into_response().status().as_u16(), |()| 200)
+    fn status(result: Result<(), WorkError>) -> u16 {
+        result.map_or_else(|error| ApiError::from(error).into_response().status().as_u16(), |()| 200)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_job_that_timed_out_keeps_its_place_until_it_ends() {
         let workers = Workers::with_capacity(1, 0, Duration::from_millis(50));
         let (finish, wait) = mpsc::channel::<()>();
-        let late = workers.run(move || async move { let _disconnected = wait.recv(); }).await;
+        let late = workers
+            .run(move || async move {
+                let _disconnected = wait.recv();
+            })
+            .await;
         assert_eq!(status(late), 504);
         assert_eq!(status(workers.run(|| async {}).await), 503, "the place is still taken");
         drop(finish);

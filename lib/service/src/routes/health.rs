@@ -31,7 +31,7 @@ pub(crate) async fn health(State(service): State<Arc<Service>>) -> Response {
 }
 
 async fn check_proofs(service: &Service) -> Check {
-    match time::timeout(MAX_CHECK_TIME, service.proofs.check()).await {
+    match time::timeout(MAX_CHECK_TIME, service.ports.proofs.check()).await {
         Ok(Ok(())) => Check::Ok,
         Ok(Err(error)) => {
             tracing::warn!(%error, "the proof store is not healthy");
@@ -46,7 +46,7 @@ async fn check_proofs(service: &Service) -> Check {
 
 /// A key without certificates signs nothing.
 fn check_signer(service: &Service) -> Check {
-    if service.signer.chain().is_empty() { Check::Failed } else { Check::Ok }
+    if service.ports.signer.chain().is_empty() { Check::Failed } else { Check::Ok }
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
@@ -29,13 +29,13 @@ const MAX_AGE_SECONDS: i64 = 300;
 /// Answers in the form that the caller's `Accept` likes best, JSON by default.
 pub(crate) async fn proof(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id = id.parse().map_err(|_| unknown())?;
+    let id: ProofId = id.map_err(|_| unknown())?.parse().map_err(|_| unknown())?;
     let (mut response, record) = match negotiate(&request, &[JSON, C2PA, HTML]) {
         Some(C2PA) => {
-            let proof = service.proofs.proof(id, service.clock.now()).await;
+            let proof = service.ports.proofs.proof(id, service.ports.clock.now()).await;
             let proof = proof.map_err(store_failed)?.ok_or_else(unknown)?;
             (tagged(&request, C2PA, proof.manifest_store), proof.record)
         }
@@ -54,12 +54,12 @@ pub(crate) async fn proof(
 }
 
 async fn find(service: &Service, id: ProofId) -> Result<ProofRecord, ApiError> {
-    let record = service.proofs.record(id, service.clock.now()).await;
+    let record = service.ports.proofs.record(id, service.ports.clock.now()).await;
     record.map_err(store_failed)?.ok_or_else(unknown)
 }
 
 fn describe(headers: &mut HeaderMap, record: &ProofRecord, service: &Service) {
-    let left = record.expires_at.unix_seconds() - service.clock.now().unix_seconds();
+    let left = record.expires_at.unix_seconds() - service.ports.clock.now().unix_seconds();
     let cache = format!("public, max-age={}", left.clamp(0, MAX_AGE_SECONDS));
     let link = format!("<{}>; rel=\"c2pa-manifest\"; type=\"{C2PA}\"", record.uri);
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));

@@ -1,0 +1,82 @@
+//! `POST /verify`: an image goes in, a report comes out. However broken the image is, it gets a report.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use credlink_pipeline::verify::{VerifyError, verify};
+
+use super::sign::sentence;
+use crate::{
+    body,
+    error::{ApiError, ErrorCode},
+    form::{self, Form},
+    media_type,
+    service::Service,
+    workers::WorkError,
+};
+
+/// Verifies the body, or the field `image` of a form.
+pub(crate) async fn verify_image(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let image = read(&service, request).await?;
+    let worker = Arc::clone(&service);
+    let work = move || async move { verify(image, &worker.verify_context()).await };
+    let report = service.workers.run(work).await.map_err(broken_off)?.map_err(|error| refused(&error))?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(report)).into_response())
+}
+
+async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
+    let limit = service.max_image_bytes();
+    let memory = &service.body_memory;
+    let (head, request_body) = request.into_parts();
+    let content_type = media_type::content_type(&head.headers).ok_or_else(unsupported)?;
+    match content_type.value.as_str() {
+        "multipart/form-data" => {
+            Form::read(&content_type, &head.headers, request_body, &["image"], limit, memory)
+                .await?
+                .image(limit)
+                .map(|upload| upload.bytes)
+        }
+        value if value == "application/octet-stream" || value.starts_with("image/") => {
+            form::bounded_image(body::read(request_body, &head.headers, limit, memory).await?, limit)
+        }
+        "application/json" => Err(form::no_uploads()),
+        _ => Err(unsupported()),
+    }
+}
+
+fn refused(error: &VerifyError) -> ApiError {
+    match error {
+        VerifyError::Empty => form::no_file(),
+        VerifyError::NotAnImage(_) => ApiError::new(ErrorCode::InvalidFileType, sentence(&error.to_string())),
+        VerifyError::TooLarge { limit, .. } => body::file_too_large(*limit),
+    }
+}
+
+/// What goes wrong while an image is read is the service's fault, never the image's.
+fn broken_off(error: WorkError) -> ApiError {
+    match error {
+        WorkError::Broken(cause) => ApiError::fault(
+            ErrorCode::ExtractionFailed,
+            "The service failed while it read the image. Try again later.",
+            cause,
+        ),
+        other => other.into(),
+    }
+}
+
+fn unsupported() -> ApiError {
+    ApiError::new(
+        ErrorCode::UnsupportedMediaType,
+        "Send the image itself with a Content-Type of image/* or application/octet-stream, or as the field \
+         \"image\" of a multipart/form-data request.",
+    )
+}

@@ -1,0 +1,110 @@
+//! The configuration, as an operator meets it.
+
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+
+use credlink_service::{config::Config, logging::LogFormat};
+
+fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+    let lookup =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Config::from_env(lookup).map_err(|error| error.to_string())
+}
+
+#[test]
+fn without_variables_there_are_defaults() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
+    assert_eq!(config.data.to_str(), Some("./credlink-data"));
+    assert_eq!(config.max_image_bytes, 50 * 1024 * 1024);
+    assert_eq!(config.processing_timeout, Duration::from_secs(30));
+    assert!(config.keep_proofs);
+    assert!(config.log.format.is_none() && config.log.filter.is_none());
+    assert_eq!(config.proof_uris(config.listen).unwrap().to_string(), "http://127.0.0.1:3001/proofs");
+}
+
+#[test]
+fn variables_are_taken() {
+    let config = config(&[
+        ("PORT", "8080"),
+        ("CREDLINK_DATA", "/var/lib/credlink"),
+        ("PROOF_URI_DOMAIN", "proofs.example.com"),
+        ("MAX_FILE_SIZE_MB", "1"),
+        ("IMAGE_PROCESSING_TIMEOUT_MS", "250"),
+        ("LOCAL_PROOF_STORAGE", "FALSE"),
+        ("DEFAULT_DIGITAL_SOURCE_TYPE", "digitalCapture"),
+        ("TRUST_ANCHORS", "roots.pem"),
+        ("LOG_LEVEL", "debug"),
+        ("LOG_FORMAT", "text"),
+    ])
+    .unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    let settings = config.settings(config.listen).unwrap();
+    assert_eq!(settings.proof_uris.to_string(), "https://proofs.example.com");
+    assert_eq!(settings.sign.limits.max_bytes, 1024 * 1024);
+    assert_eq!(settings.sign.default_digital_source_type.map(|kind| kind.name()), Some("digitalCapture"));
+    assert_eq!(settings.processing_timeout, Duration::from_millis(250));
+    assert!(!config.keep_proofs);
+    assert_eq!(config.log.format, Some(LogFormat::Text));
+    assert!(config.log.filter.unwrap().to_string().contains("debug"));
+}
+
+#[test]
+fn an_empty_variable_counts_as_none() {
+    assert_eq!(config(&[("PORT", ""), ("MAX_FILE_SIZE_MB", " ")]).unwrap().listen.port(), 3001);
+}
+
+#[test]
+fn a_bad_value_is_one_line_with_name_value_and_what_is_allowed() {
+    for (name, value, allowed) in [
+        ("PORT", "65536", "0 to 65535"),
+        ("PORT", "http", "0 to 65535"),
+        ("PROOF_URI_DOMAIN", "http://proofs.example.com", "https"),
+        ("PROOF_URI_DOMAIN", "https://a b", "https"),
+        ("MAX_FILE_SIZE_MB", "51", "1 to 50"),
+        ("MAX_FILE_SIZE_MB", "0", "1 to 50"),
+        ("MAX_FILE_SIZE_MB", "1.5", "1 to 50"),
+        ("IMAGE_PROCESSING_TIMEOUT_MS", "-1", "100 to 600000"),
+        ("LOCAL_PROOF_STORAGE", "yes", "true, false"),
+        ("DEFAULT_DIGITAL_SOURCE_TYPE", "photo", "digitalCapture"),
+        ("LOG_LEVEL", "loud", "debug"),
+        ("LOG_FORMAT", "xml", "json, text"),
+        ("RUST_LOG", "a=b=c", "directives"),
+        ("PORT", "1\n2", "0 to 65535"),
+    ] {
+        let line = config(&[(name, value)]).unwrap_err();
+        assert!(
+            line.contains(name) && line.contains(&format!("{value:?}")) && line.contains(allowed),
+            "{line}"
+        );
+        assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn proof_uris_follow_the_address_where_they_can() {
+    let config = config(&[]).unwrap();
+    let of = |address: &str| {
+        config.proof_uris(address.parse().unwrap()).map(|base| base.to_string()).map_err(|e| e.to_string())
+    };
+    assert_eq!(of("127.0.0.1:49152").unwrap(), "http://127.0.0.1:49152/proofs");
+    assert_eq!(of("[::1]:80").unwrap(), "http://[::1]/proofs");
+    assert_eq!(of("0.0.0.0:3001").unwrap(), "http://127.0.0.1:3001/proofs");
+    let refused = of("192.0.2.1:3001").unwrap_err();
+    assert!(refused.contains("PROOF_URI_DOMAIN") && refused.contains("192.0.2.1:3001"), "{refused}");
+}
+
+#[test]
+fn every_variable_stands_in_the_table() {
+    let asked = RefCell::new(BTreeSet::new());
+    Config::from_env(|name| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    })
+    .unwrap();
+    let table = include_str!("../../../../docs/configuration.md");
+    let documented: BTreeSet<String> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+        .collect();
+    assert_eq!(asked.into_inner(), documented);
+}

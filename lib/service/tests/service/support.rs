@@ -1,0 +1,230 @@
+//! A service with keys of its own, requests, and small images.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+    response::Response,
+};
+use bytes::Bytes;
+use credlink_keys::{KeyKind, LocalKeys};
+use credlink_pipeline::{
+    credential::TrustAnchors,
+    digest::Sha256Hash,
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    signer::{Signer, SignerError, SigningAlgorithm},
+    timestamp::{Clock as _, Timestamp},
+};
+use credlink_proofs::MemoryProofStore;
+use credlink_service::{Ports, Service, Settings, clock::SystemClock, config::Config, router};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// The boundary of all forms made here.
+pub(crate) const BOUNDARY: &str = "fence";
+
+/// Keys that all tests share.
+fn keys() -> (Arc<dyn Signer>, TrustAnchors) {
+    static KEYS: OnceLock<LocalKeys> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap().keep();
+        LocalKeys::open_or_create(&folder, KeyKind::P256, SystemClock.now()).unwrap()
+    });
+    (keys.signer(), TrustAnchors::from_pem(&keys.trust_anchors().unwrap()).unwrap())
+}
+
+/// What a service with defaults works with.
+pub(crate) fn ports() -> Ports {
+    let (signer, trust) = keys();
+    Ports { signer, proofs: Arc::new(MemoryProofStore::new()), clock: Arc::new(SystemClock), trust }
+}
+
+/// Settings, as variables choose them.
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
+    let config = Config::from_env(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    });
+    let config = config.unwrap();
+    config.settings(config.listen).unwrap()
+}
+
+/// A router over these ports.
+pub(crate) fn service_with(ports: Ports, variables: &[(&str, &str)]) -> Router {
+    router(Arc::new(Service::new(ports, settings(variables))))
+}
+
+/// A router with defaults.
+pub(crate) fn service() -> Router {
+    service_with(ports(), &[])
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_str().unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Checks the envelope; gives the error in it.
+    pub(crate) fn error(&self, code: &str) -> Value {
+        assert_eq!(self.header("content-type"), "application/json");
+        let envelope = self.json();
+        let error = &envelope["error"];
+        assert_eq!(error["code"], code, "{envelope}");
+        assert_eq!(error["statusCode"], self.status.as_u16(), "{envelope}");
+        assert_eq!(error["requestId"], self.header("x-request-id"), "{envelope}");
+        assert!(error["message"].as_str().unwrap().ends_with('.'), "{envelope}");
+        assert!(Timestamp::parse(error["timestamp"].as_str().unwrap()).is_ok(), "{envelope}");
+        assert!(error["details"].is_object(), "{envelope}");
+        assert_eq!(envelope.as_object().unwrap().len(), 1);
+        assert_eq!(error.as_object().unwrap().len(), 6);
+        error.clone()
+    }
+}
+
+/// Sends a request; reads the whole answer.
+pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
+    whole(router.clone().oneshot(request).await.unwrap()).await
+}
+
+async fn whole(response: Response) -> Answer {
+    let (head, body) = response.into_parts();
+    Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+}
+
+pub(crate) async fn get(router: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(router, request.body(Body::empty()).unwrap()).await
+}
+
+pub(crate) async fn post(router: &Router, path: &str, content_type: &str, body: impl Into<Body>) -> Answer {
+    let request = Request::post(path).header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap();
+    send(router, request).await
+}
+
+/// Sends a form.
+pub(crate) async fn post_form(router: &Router, path: &str, fields: &[Field<'_>]) -> Answer {
+    post(router, path, &form_type(), form(fields)).await
+}
+
+pub(crate) fn form_type() -> String {
+    format!("multipart/form-data; boundary={BOUNDARY}")
+}
+
+/// Name, file name and content of a form's field.
+pub(crate) type Field<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+pub(crate) fn form(fields: &[Field<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, file_name, content) in fields {
+        let file = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+/// A picture of these dimensions.
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    let pixels: Vec<u8> = (0..width * height).map(|i| (i % 251) as u8).collect();
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    file
+}
+
+/// A signer of which each call does something first.
+pub(crate) struct TamperedSigner<F> {
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) before: F,
+}
+
+#[async_trait]
+impl<F: Fn() -> Result<(), SignerError> + Send + Sync> Signer for TamperedSigner<F> {
+    fn algorithm(&self) -> SigningAlgorithm {
+        self.signer.algorithm()
+    }
+
+    fn chain(&self) -> &[Vec<u8>] {
+        self.signer.chain()
+    }
+
+    fn signature_length(&self) -> usize {
+        self.signer.signature_length()
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        (self.before)()?;
+        self.signer.sign(message).await
+    }
+}
+
+/// Ports whose signer does `before` on each call.
+pub(crate) fn ports_with_signer(
+    before: impl Fn() -> Result<(), SignerError> + Send + Sync + 'static,
+) -> Ports {
+    let ports = ports();
+    let signer = Arc::new(TamperedSigner { signer: Arc::clone(&ports.signer), before });
+    Ports { signer, ..ports }
+}
+
+/// A proof store that answers nothing but what the function says.
+pub(crate) struct BrokenProofs<F>(pub(crate) F);
+
+#[async_trait]
+impl<F: Fn() -> ProofStoreError + Send + Sync> ProofStore for BrokenProofs<F> {
+    async fn put(&self, _: &Proof) -> Result<(), ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn record(&self, _: ProofId, _: Timestamp) -> Result<Option<ProofRecord>, ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn proof(&self, _: ProofId, _: Timestamp) -> Result<Option<Proof>, ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn find_by_image_hash(
+        &self,
+        _: Sha256Hash,
+        _: Timestamp,
+    ) -> Result<Vec<ProofRecord>, ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn delete(&self, _: ProofId) -> Result<bool, ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn check(&self) -> Result<(), ProofStoreError> {
+        Err((self.0)())
+    }
+}
+
+/// Ports whose proof store fails like this.
+pub(crate) fn ports_with_proofs(fail: impl Fn() -> ProofStoreError + Send + Sync + 'static) -> Ports {
+    Ports { proofs: Arc::new(BrokenProofs(fail)), ..ports() }
+}
