@@ -68,15 +68,17 @@ pub enum InvalidProofUriBase {
 ///
 /// Scheme, host (in any case), port (a default port equals none) and path prefix must be those of `base`,
 /// and the one segment after them a UUID of 36 characters. User names, queries, fragments, percent-encoding
-/// and dot segments are refused, not interpreted.
+/// and dot segments are refused, not interpreted. On a loopback host the port does not matter: a service of
+/// this machine keeps its proofs when it moves to another port, and loopback names no other machine.
 ///
 /// # Errors
 /// [`ForeignProofUri`] says why the URI is not ours. It may be somebody else's and right.
 pub fn parse_proof_uri(text: &str, base: &ProofUriBase) -> Result<ProofId, ForeignProofUri> {
     let url = plain_url(text).map_err(ForeignProofUri::Malformed)?;
+    let same_port = url.port_or_known_default() == base.url.port_or_known_default();
     let same_origin = url.scheme() == base.url.scheme()
         && url.host() == base.url.host()
-        && url.port_or_known_default() == base.url.port_or_known_default();
+        && (same_port || is_loopback(&base.url));
     if !same_origin {
         return Err(ForeignProofUri::OtherService);
     }
@@ -250,6 +252,14 @@ mod tests {
         for host in ["127.1", "0x7f.0.0.1", "2130706433", "localhost", "[::ffff:127.0.0.1]"] {
             assert!(parse_proof_uri(&format!("http://{host}:3001/{ID}"), &base).is_err(), "{host}");
         }
+    }
+
+    #[test]
+    fn on_loopback_the_port_does_not_matter() {
+        let uri = format!("http://127.0.0.1:49152/proofs/{ID}");
+        assert_eq!(parse_proof_uri(&uri, &base("http://127.0.0.1:3001/proofs")), Ok(ID.parse().unwrap()));
+        assert!(parse_proof_uri(&uri, &base("http://127.0.0.1:3001")).is_err());
+        assert!(parse_proof_uri(&uri, &base("http://localhost:49152/proofs")).is_err());
     }
 
     #[test]
