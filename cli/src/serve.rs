@@ -1,0 +1,103 @@
+//! `credlink serve`: the service on this machine.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use credlink_service::{
+    Ports, Service,
+    clock::SystemClock,
+    config::{Config, ConfigError},
+    installation::{Installation, InstallationError},
+    router,
+    server::{Ending, Server},
+};
+use thiserror::Error;
+
+use crate::{Answer, environment, stop_signal};
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credlink serve
+  credlink serve --listen 127.0.0.1:8080 --data /var/lib/credlink
+  PROOF_URI_DOMAIN=https://photos.example.com/proofs credlink serve --listen 0.0.0.0:3001
+
+The first line on standard output names the URL; logs go to standard error. SIGTERM and SIGINT end the service when
+what runs is done, after 30 seconds at the latest; a second one ends it at once.
+
+Further settings are environment variables: MAX_FILE_SIZE_MB, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
+DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3001, or the port in PORT]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+/// Why the service did not start.
+#[derive(Debug, Error)]
+pub(crate) enum ServeError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The system refused something else.
+    #[error("cannot serve: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Serves until a signal comes.
+///
+/// # Errors
+/// When the service could not start.
+pub(crate) fn run(args: &ServeArgs, data: PathBuf) -> Result<Answer, ServeError> {
+    let mut config = environment::config(data)?;
+    config.listen = args.listen.unwrap_or(config.listen);
+    environment::log_service(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ending = runtime.block_on(serve(&config));
+    // Work on an image whose caller was told TIMEOUT may still run; it must not keep the process.
+    runtime.shutdown_timeout(Duration::ZERO);
+    match ending? {
+        Ending::Finished => tracing::info!("stopped"),
+        Ending::CutOff => tracing::warn!("stopped; what still ran after 30 seconds was cut off"),
+    }
+    Ok(Answer::Done)
+}
+
+async fn serve(config: &Config) -> Result<Ending, ServeError> {
+    let server = Server::bind(config.listen)
+        .await
+        .map_err(|cause| ServeError::Listen { address: config.listen, cause })?;
+    let settings = config.settings(server.address())?;
+    let stop = stop_signal::first()?;
+    let proof_uris = settings.proof_uris.to_string();
+    let service = Arc::new(Service::new(ports(config)?, settings));
+    writeln!(io::stdout(), "CredLink listening on {}", server.url())?;
+    tracing::info!(url = server.url(), data = %config.data.display(), proof_uris, "listening");
+    Ok(server.run(router(service), stop).await)
+}
+
+fn ports(config: &Config) -> Result<Ports, InstallationError> {
+    let installation = Installation::new(&config.data);
+    // The signer first: on first use it makes the root that is trusted.
+    let signer = installation.signer()?;
+    let trust = installation.trust(config.trust_anchors.as_deref())?;
+    let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
+    Ok(Ports { signer, proofs, clock: Arc::new(SystemClock), trust })
+}

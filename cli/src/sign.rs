@@ -1,0 +1,168 @@
+//! `credlink sign`: one image.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use credlink_pipeline::{
+    manifest::{
+        Creator, CustomAssertion, CustomAssertionError, DigitalSourceType, SignOptions, Title, TrainingUse,
+    },
+    proof::ProofRecord,
+    sign::{SignContext, SignError, sign},
+};
+use credlink_service::{
+    clock::SystemClock,
+    config::ConfigError,
+    installation::{Installation, InstallationError},
+};
+use thiserror::Error;
+
+use crate::{
+    Answer, environment,
+    files::{self, FileError, Output},
+};
+
+/// Arguments of `sign`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credlink sign photo.jpg -o signed.jpg --creator 'Jane Doe' --title 'The harbour'
+  credlink sign render.png -o signed.png --digital-source-type trainedAlgorithmicMedia
+  credlink sign photo.jpg -o signed.jpg --assertions desk.json --training notAllowed --json
+  curl -s https://example.com/photo.webp | credlink sign - -o - > signed.webp
+
+The file of --assertions holds a JSON array: [{\"label\": \"com.example.desk\", \"data\": {\"id\": 7}}].")]
+pub(crate) struct SignArgs {
+    /// The image, JPEG, PNG or WebP; - reads standard input
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// Where the signed image goes; - writes standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Who made the picture
+    #[arg(long, value_name = "NAME")]
+    creator: Option<Creator>,
+    /// What the picture is called
+    #[arg(long, value_name = "TEXT")]
+    title: Option<Title>,
+    /// What kind of picture it is, an IPTC term or its URI, such as digitalCapture
+    #[arg(long, value_name = "TERM")]
+    digital_source_type: Option<DigitalSourceType>,
+    /// Whether models may be trained on it: allowed, notAllowed or constrained
+    #[arg(long, value_name = "USE")]
+    training: Option<TrainingUse>,
+    /// JSON file with assertions of your own
+    #[arg(long, value_name = "FILE")]
+    assertions: Option<PathBuf>,
+    /// Replace the output file when there is one
+    #[arg(long)]
+    force: bool,
+    /// Print the proof's record as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why an image was not signed.
+#[derive(Debug, Error)]
+pub(crate) enum SignCommandError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file of assertions holds something else.
+    #[error("{path}: {cause}")]
+    Assertions {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        cause: CustomAssertionError,
+    },
+    /// The file of assertions is not text.
+    #[error("{0} is not UTF-8 text")]
+    NotText(String),
+    /// The image and the JSON would go to the same place.
+    #[error("--json and -o - both write to standard output; give one of them up")]
+    TwoResults,
+    /// The image cannot be signed.
+    #[error("{image}: {cause}")]
+    Sign {
+        /// Which image.
+        image: String,
+        /// Why.
+        cause: SignError,
+    },
+    /// The result could not be written.
+    #[error("cannot write the result: {0}")]
+    Result(#[from] io::Error),
+}
+
+/// The longest file of assertions, in bytes; the pipeline has a lower limit, and says so.
+const MAX_ASSERTIONS_LENGTH: usize = 16 << 20;
+
+/// Signs the image and keeps the proof in the data folder.
+///
+/// # Errors
+/// [`SignCommandError`]. The output file is as it was then.
+pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandError> {
+    if args.json && files::is_standard(&args.output) {
+        return Err(SignCommandError::TwoResults);
+    }
+    let config = environment::config(data)?;
+    environment::log_command(&config);
+    let settings = config.sign_settings();
+    let proof_uris = config.proof_uris(config.listen)?;
+    let image = files::read(&args.image, settings.limits.max_bytes)?;
+    let output = Output::open(&args.output, args.force)?;
+    let custom_assertions = args.assertions.as_deref().map(read_assertions).transpose()?.unwrap_or_default();
+    let options = SignOptions {
+        creator: args.creator,
+        title: args.title,
+        digital_source_type: args.digital_source_type,
+        custom_assertions,
+        training: args.training,
+    };
+    let installation = Installation::new(&config.data);
+    let signer = installation.signer()?;
+    let context = SignContext {
+        signer: &*signer,
+        proofs: &*installation.proofs()?,
+        clock: &SystemClock,
+        proof_uris: &proof_uris,
+        trust: &installation.trust(config.trust_anchors.as_deref())?,
+        settings: &settings,
+    };
+    let signed = environment::small_runtime()?
+        .block_on(sign(image, &options, &context))
+        .map_err(|cause| SignCommandError::Sign { image: files::name(&args.image), cause })?;
+    output.finish(&signed.image)?;
+    if !files::is_standard(&args.output) {
+        tell(&args.output, &signed.record, args.json)?;
+    }
+    Ok(Answer::Done)
+}
+
+fn read_assertions(path: &Path) -> Result<Vec<CustomAssertion>, SignCommandError> {
+    let name = files::name(path);
+    let bytes = files::read(path, MAX_ASSERTIONS_LENGTH)?;
+    let text = str::from_utf8(&bytes).map_err(|_| SignCommandError::NotText(name.clone()))?;
+    CustomAssertion::parse_list(text).map_err(|cause| SignCommandError::Assertions { path: name, cause })
+}
+
+fn tell(output: &Path, record: &ProofRecord, json: bool) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut stdout, record)?;
+        return writeln!(stdout);
+    }
+    let length = fs::metadata(output)?.len();
+    writeln!(stdout, "{}: signed, {length} bytes", output.display())?;
+    writeln!(stdout, "Proof  {}, until {}", record.uri, record.expires_at)
+}

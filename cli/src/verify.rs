@@ -1,0 +1,219 @@
+//! `credlink verify`: what one image can prove.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::Args;
+use credlink_pipeline::{
+    certificate::{CheckResult, TimeSource},
+    credential::{StatusKind, ValidationState},
+    timestamp::{Clock, Timestamp},
+    verdict::VerificationReport,
+    verify::{VerifyContext, VerifyError, verify},
+};
+use credlink_service::{
+    clock::SystemClock,
+    config::ConfigError,
+    installation::{Installation, InstallationError},
+};
+use thiserror::Error;
+
+use crate::{
+    Answer, environment,
+    files::{self, FileError},
+};
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credlink verify signed.jpg
+  credlink verify signed.jpg --json | jq .score
+  credlink verify signed.jpg --trust-anchors roots.pem
+  credlink verify signed.jpg --at 2026-01-31T12:00:00Z
+  credlink verify - < signed.jpg
+
+Exit status: 0 valid, 1 not valid, 2 wrong usage or environment, or not an image.")]
+pub(crate) struct VerifyArgs {
+    /// The image, JPEG, PNG or WebP; - reads standard input
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// PEM file with certificates to trust besides the local root
+    #[arg(long, value_name = "FILE")]
+    trust_anchors: Option<PathBuf>,
+    /// Judge as if it were this time, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
+    /// Print the whole report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(crate) enum VerifyCommandError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not an image.
+    #[error("{image}: {cause}")]
+    Verify {
+        /// Which file.
+        image: String,
+        /// Why.
+        cause: VerifyError,
+    },
+    /// The result could not be written.
+    #[error("cannot write the result: {0}")]
+    Result(#[from] io::Error),
+}
+
+/// Verifies the image with what the data folder knows.
+///
+/// # Errors
+/// When there is no image to judge, or nothing to judge it with. A bad credential is an answer, not an error.
+pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyCommandError> {
+    let config = environment::config(data)?;
+    environment::log_command(&config);
+    let max_bytes = config.max_image_bytes;
+    let image = files::read(&args.image, max_bytes)?;
+    let installation = Installation::new(&config.data);
+    let further = args.trust_anchors.as_deref().or(config.trust_anchors.as_deref());
+    let clock: &dyn Clock = match &args.at {
+        Some(time) => &FixedClock(*time),
+        None => &SystemClock,
+    };
+    let context = VerifyContext {
+        proofs: &*installation.proofs_if_any()?,
+        clock,
+        trust: &installation.trust(further)?,
+        proof_uris: &config.proof_uris(config.listen)?,
+        max_bytes,
+    };
+    let report = environment::small_runtime()?
+        .block_on(verify(image, &context))
+        .map_err(|cause| VerifyCommandError::Verify { image: files::name(&args.image), cause })?;
+    let mut stdout = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut stdout, &report).map_err(io::Error::from)?;
+        writeln!(stdout)?;
+    } else {
+        let colour = environment::wants_colour(&stdout);
+        Answered { image: &files::name(&args.image), report: &report, colour }.write(&mut stdout)?;
+    }
+    Ok(if report.valid { Answer::Done } else { Answer::No })
+}
+
+/// A clock that stands still.
+struct FixedClock(Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|_| "a time is written like 2026-01-31T12:00:00Z".to_owned())
+}
+
+/// A report for people: the answer first, then why.
+struct Answered<'a> {
+    image: &'a str,
+    report: &'a VerificationReport,
+    colour: bool,
+}
+
+impl Answered<'_> {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let (on, off) = match (self.colour, self.report.valid) {
+            (false, _) => ("", ""),
+            (true, true) => ("\x1b[32m", "\x1b[0m"),
+            (true, false) => ("\x1b[31m", "\x1b[0m"),
+        };
+        writeln!(out, "{}: {on}{}{off}", self.image, verdict(self.report))?;
+        if let Some(substitution) = &self.report.substitution {
+            writeln!(out, "Alarm        the image carries another manifest than the one that was stored")?;
+            writeln!(out, "             embedded {}", substitution.embedded_manifest_hash)?;
+            writeln!(out, "             stored   {}", substitution.stored_manifest_hash)?;
+        }
+        self.write_signer(out)?;
+        if let Some(proof) = &self.report.proof {
+            writeln!(out, "Proof        {}", printable(&proof.uri))?;
+            writeln!(out, "             signed {}, kept until {}", proof.created_at, proof.expires_at)?;
+        }
+        writeln!(out, "Score        {} of 100", self.report.confidence)?;
+        for row in &self.report.score {
+            writeln!(
+                out,
+                "  {:>2}/{:<2}  {:<16}  {}",
+                row.points,
+                row.of,
+                row.check,
+                printable(&row.reason)
+            )?;
+        }
+        for status in self.report.status.iter().filter(|status| status.kind == StatusKind::Failure) {
+            let explanation = status.explanation.as_deref().unwrap_or_default();
+            writeln!(out, "Failure      {} {}", printable(&status.code), printable(explanation))?;
+        }
+        Ok(())
+    }
+
+    fn write_signer(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some(certificate) = &self.report.certificate else { return Ok(()) };
+        let source = match certificate.time_source {
+            TimeSource::Timestamp => "the time-stamp of the signature",
+            TimeSource::Now => "now; the signature has no trusted time-stamp",
+        };
+        writeln!(out, "Signed by    {}", printable(&certificate.subject))?;
+        writeln!(out, "Issued by    {}", printable(&certificate.issuer))?;
+        writeln!(out, "Judged at    {} ({source})", certificate.evaluated_at)?;
+        for check in certificate.checks.iter().filter(|check| check.result == CheckResult::Failed) {
+            writeln!(out, "             {:?} failed: {}", check.name, printable(&check.detail))?;
+        }
+        Ok(())
+    }
+}
+
+fn verdict(report: &VerificationReport) -> &'static str {
+    match (report.valid, report.state) {
+        (true, ValidationState::Trusted) => "valid, and the signer is trusted",
+        (true, _) => "valid, but the signer is not known here",
+        (false, ValidationState::None) => "no credential",
+        (false, _) if report.substitution.is_some() => "not valid: the credential was exchanged",
+        (false, _) => "not valid",
+    }
+}
+
+/// Without characters that move the cursor or turn the text around: the text comes from the image.
+fn printable(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hidden(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_an_image_cannot_move_the_cursor() {
+        assert_eq!(printable("a\x1b[2Jb\u{202E}c\n"), "a\u{FFFD}[2Jb\u{FFFD}c\u{FFFD}");
+    }
+
+    #[test]
+    fn a_time_is_rfc_3339() {
+        assert_eq!(parse_time("2026-01-31T12:00:00+01:00").unwrap().to_string(), "2026-01-31T11:00:00.000Z");
+        assert!(parse_time("yesterday").is_err());
+    }
+}
