@@ -2,8 +2,48 @@
 
 use super::{FingerprintError, bits::BitReader};
 
-/// A Huffman table as it stands in a file.
-#[derive(Clone)]
+/// Places for tables of each kind.
+pub(super) const PLACES: usize = 4;
+
+/// The Huffman tables of a file, as far as it was read.
+#[derive(Default)]
+pub(super) struct Tables {
+    dc: [Option<Table>; PLACES],
+    ac: [Option<Table>; PLACES],
+}
+
+impl Tables {
+    /// Takes in the tables of a DHT segment.
+    pub(super) fn read(&mut self, mut segment: &[u8]) -> Result<(), FingerprintError> {
+        while let Some((class_and_place, rest)) = segment.split_first() {
+            let tables = match class_and_place >> 4 {
+                0 => &mut self.dc,
+                1 => &mut self.ac,
+                _ => return Err(damaged()),
+            };
+            let (table, rest) = Table::parse(rest).ok_or_else(damaged)?;
+            *tables.get_mut(usize::from(class_and_place & 15)).ok_or_else(damaged)? = Some(table);
+            segment = rest;
+        }
+        Ok(())
+    }
+
+    /// The DC table at a place.
+    pub(super) fn dc(&self, place: u8) -> Option<&Table> {
+        self.dc.get(usize::from(place))?.as_ref()
+    }
+
+    /// The AC table at a place.
+    pub(super) fn ac(&self, place: u8) -> Option<&Table> {
+        self.ac.get(usize::from(place))?.as_ref()
+    }
+}
+
+fn damaged() -> FingerprintError {
+    FingerprintError::undecodable("a Huffman table is damaged")
+}
+
+/// A Huffman table as it stands in a file (T.81, B.2.4.2).
 pub(super) struct Table {
     /// How many codes there are of each length, 1 to 16 bits.
     counts: [u8; 16],
@@ -11,32 +51,18 @@ pub(super) struct Table {
     symbols: Vec<u8>,
 }
 
-/// Where a table is to be put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    Dc,
-    Ac,
-}
-
 impl Table {
-    /// Reads the first table of a DHT segment (T.81, B.2.4.2): its class, its place 0 to 3, itself, and what
-    /// follows it.
-    pub(super) fn parse(segment: &[u8]) -> Result<(Class, usize, Self, &[u8]), FingerprintError> {
-        let damaged = || FingerprintError::undecodable("a Huffman table is damaged");
-        let ([class_and_place, counts @ ..], rest) = segment.split_first_chunk::<17>().ok_or_else(damaged)?;
-        let class = match class_and_place >> 4 {
-            0 => Class::Dc,
-            1 => Class::Ac,
-            _ => return Err(damaged()),
-        };
+    /// Reads a table, and gives what follows it; `None` when it is cut off, or its codes do not fit into 16
+    /// bits.
+    fn parse(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (counts, rest) = bytes.split_first_chunk::<16>()?;
         let total = counts.iter().copied().map(usize::from).sum();
         let space: u32 = (0..16).zip(counts).map(|(n, count)| u32::from(*count) << (15 - n)).sum();
         if total > 256 || space > 1 << 16 {
-            return Err(damaged());
+            return None;
         }
-        let (symbols, rest) = rest.split_at_checked(total).ok_or_else(damaged)?;
-        let table = Self { counts: *counts, symbols: symbols.to_vec() };
-        Ok((class, usize::from(class_and_place & 15), table, rest))
+        let (symbols, rest) = rest.split_at_checked(total)?;
+        Some((Self { counts: *counts, symbols: symbols.to_vec() }, rest))
     }
 }
 

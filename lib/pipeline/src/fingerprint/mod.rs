@@ -16,6 +16,7 @@ mod orientation;
 mod png;
 mod reduce;
 mod riff;
+mod scan;
 mod segment;
 mod webp;
 
@@ -181,7 +182,7 @@ impl Size {
         Ok(Self { width, height })
     }
 
-    /// Refuses what would take more than [`DECODING_BUDGET`] at `halves` half bytes a pixel.
+    /// Refuses what would take more than [`DECODING_BUDGET`] at so many half bytes a pixel.
     fn within_budget(self, half_bytes_per_pixel: u64) -> Result<(), FingerprintError> {
         let Self { width, height } = self;
         if u64::from(width) * u64::from(height) * half_bytes_per_pixel / 2 > DECODING_BUDGET {
@@ -196,6 +197,15 @@ impl Size {
 
     fn rows(self) -> usize {
         self.height as usize
+    }
+
+    /// Blocks of 8 x 8 pixels across; the last may be cut off.
+    fn block_columns(self) -> usize {
+        self.columns().div_ceil(8)
+    }
+
+    fn block_rows(self) -> usize {
+        self.rows().div_ceil(8)
     }
 }
 
