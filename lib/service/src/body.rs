@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    body::{Body, HttpBody as _},
-    http::{HeaderMap, header},
-};
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::{
@@ -20,12 +17,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(20);
 
 /// The longest time that a whole body may take: 50 MB at 1.4 Mbit/s.
 const MAX_TIME: Duration = Duration::from_secs(300);
-
-/// How long, how quiet and how much of a body that is too long is still read and thrown away. Without it, a
-/// caller that sends everything before it reads gets a reset connection in place of the answer.
-const MAX_DRAIN_TIME: Duration = Duration::from_secs(5);
-const MAX_DRAIN_PAUSE: Duration = Duration::from_millis(500);
-const MAX_DRAIN_BYTES: usize = 128 << 20;
 
 /// What a form may hold besides the image: text fields, headers and boundaries.
 const MAX_FORM_BYTES: usize = 2 << 20;
@@ -48,20 +39,19 @@ impl BodyMemory {
 /// longer than the longest image by what a form needs around it.
 pub(crate) async fn read(
     mut body: Body,
-    headers: &HeaderMap,
     max_image_bytes: usize,
     memory: &BodyMemory,
 ) -> Result<Bytes, ApiError> {
     let limit = max_image_bytes.saturating_add(MAX_FORM_BYTES);
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
-        return Err(too_large(body, headers, max_image_bytes).await);
+        return Err(file_too_large(max_image_bytes));
     }
     let mut buffer = Buffer { data: Vec::with_capacity(announced), account: None };
     let deadline = Instant::now() + MAX_TIME;
     while let Some(piece) = next_piece(&mut body, deadline).await? {
         if buffer.data.len() + piece.len() > limit {
-            return Err(too_large(body, headers, max_image_bytes).await);
+            return Err(file_too_large(max_image_bytes));
         }
         buffer.take(&piece, memory)?;
     }
@@ -88,9 +78,9 @@ impl Buffer {
         let units = (self.data.len() + piece.len()).div_ceil(ACCOUNT_UNIT);
         let held = self.account.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = u32::try_from(units.saturating_sub(held)).map_err(ApiError::internal)?;
-        let more = Arc::clone(&memory.0).try_acquire_many_owned(missing).map_err(|_| {
-            ApiError::unavailable("Too many uploads are in progress. Try again shortly.", 5).closing()
-        })?;
+        let more = Arc::clone(&memory.0)
+            .try_acquire_many_owned(missing)
+            .map_err(|_| ApiError::unavailable("Too many uploads are in progress. Try again shortly.", 5))?;
         match &mut self.account {
             Some(account) => account.merge(more),
             None => self.account = Some(more),
@@ -114,7 +104,6 @@ async fn next_piece(body: &mut Body, deadline: Instant) -> Result<Option<Bytes>,
                 ErrorCode::RequestTimeout,
                 "The request arrived too slowly. Send it again over a better connection.",
             )
-            .closing()
         })?;
         match frame {
             None => return Ok(None),
@@ -128,25 +117,8 @@ async fn next_piece(body: &mut Body, deadline: Instant) -> Result<Option<Bytes>,
                 return Err(ApiError::new(
                     ErrorCode::InvalidRequest,
                     "The request body ended early or is malformed. Send it again.",
-                )
-                .closing());
+                ));
             }
         }
-    }
-}
-
-async fn too_large(body: Body, headers: &HeaderMap, max_image_bytes: usize) -> ApiError {
-    // Who announces its body with `Expect: 100-continue` waits for the answer, and has sent nothing yet.
-    if !headers.contains_key(header::EXPECT) {
-        let _drained = time::timeout(MAX_DRAIN_TIME, drain(body)).await;
-    }
-    file_too_large(max_image_bytes).closing()
-}
-
-async fn drain(mut body: Body) {
-    let mut drained = 0;
-    while drained < MAX_DRAIN_BYTES {
-        let Ok(Some(Ok(frame))) = time::timeout(MAX_DRAIN_PAUSE, body.frame()).await else { return };
-        drained += frame.data_ref().map_or(0, Bytes::len);
     }
 }

@@ -1,7 +1,7 @@
 //! What a caller gets when a request fails: one envelope, on every route, for every failure.
 //!
 //! A handler answers with an [`ApiError`]; the envelope itself is written in one place,
-//! [`write_envelope`], because only there the request id is known, and because failures that no handler
+//! `write_envelope`, because only there the request id is known, and because failures that no handler
 //! saw (an unknown route, a wrong method, a panic) must look the same.
 
 use std::{borrow::Cow, fmt, sync::Arc};
@@ -145,12 +145,6 @@ impl ApiError {
     pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.details.insert(name.to_owned(), value.into());
         self
-    }
-
-    /// Closes the connection after the answer, because the request was not read to its end.
-    #[must_use]
-    pub(crate) fn closing(self) -> Self {
-        self.with_header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {

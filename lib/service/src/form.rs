@@ -1,6 +1,6 @@
 //! The fields of a form, each at most once, and none that the route does not know.
 
-use axum::{body::Body, http::HeaderMap};
+use axum::body::Body;
 use bytes::Bytes;
 
 use crate::{
@@ -27,14 +27,13 @@ impl Form {
     /// Reads a body of `multipart/form-data` with no other fields than `known`.
     pub(crate) async fn read(
         content_type: &Parameterised,
-        headers: &HeaderMap,
         request_body: Body,
         known: &'static [&'static str],
         max_image_bytes: usize,
         memory: &BodyMemory,
     ) -> Result<Self, ApiError> {
+        let bytes = body::read(request_body, max_image_bytes, memory).await?;
         let boundary = multipart::boundary(content_type).map_err(|error| malformed(&error))?;
-        let bytes = body::read(request_body, headers, max_image_bytes, memory).await?;
         Self::new(multipart::parse(&bytes, boundary).map_err(|error| malformed(&error))?, known)
     }
 

@@ -1,7 +1,7 @@
 //! The HTTP API of CredLink, its configuration and its logs.
 //!
 //! A request passes, from outside to inside: [`server`] (connections, time limits, orderly end) →
-//! `request_id` → `access_log` → `error` (the envelope) → [`router()`] → one file per route in `routes`. The
+//! `request_id` → `request_body` → `access_log` → `error` (the envelope) → [`router()`] → one file per route in `routes`. The
 //! work on images is done by `workers`, behind a bounded queue.
 
 mod access_log;
@@ -18,6 +18,7 @@ mod media_type;
 mod multipart;
 mod pieces;
 mod proof_page;
+mod request_body;
 mod request_id;
 mod router;
 mod routes;

@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     access_log,
     error::{self, ApiError, ErrorCode},
-    request_id, routes,
+    request_body, request_id, routes,
     service::Service,
 };
 
@@ -36,6 +36,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .layer(from_fn_with_state(service, error::write_envelope))
         .layer(map_response(harden))
         .layer(from_fn(access_log::write))
+        .layer(from_fn(request_body::watch))
         .layer(from_fn(request_id::assign))
 }
 

@@ -36,13 +36,14 @@ pub(crate) async fn sign_image(
 ) -> Result<Response, ApiError> {
     let started = Instant::now();
     let (head, request_body) = request.into_parts();
-    let content_type = media_type::content_type(&head.headers).ok_or_else(not_a_form)?;
-    match content_type.value.as_str() {
-        "multipart/form-data" => {}
-        "application/json" => return Err(form::no_uploads()),
-        _ => return Err(not_a_form()),
-    }
-    let (upload, options) = read(&service, &content_type, &head.headers, request_body).await?;
+    let content_type = match media_type::content_type(&head.headers) {
+        Some(kind) if kind.value == "multipart/form-data" => kind,
+        other => {
+            let json = other.is_some_and(|kind| kind.value == "application/json");
+            return Err(if json { form::no_uploads() } else { not_a_form() });
+        }
+    };
+    let (upload, options) = read(&service, &content_type, request_body).await?;
     let worker = Arc::clone(&service);
     let work = move || async move { sign(upload.bytes, &options, &worker.sign_context()).await };
     let signed = service.workers.run(work).await?.map_err(refused)?;
@@ -52,12 +53,10 @@ pub(crate) async fn sign_image(
 async fn read(
     service: &Service,
     content_type: &Parameterised,
-    headers: &axum::http::HeaderMap,
     request_body: Body,
 ) -> Result<(Upload, SignOptions), ApiError> {
     let limit = service.max_image_bytes();
-    let mut form =
-        Form::read(content_type, headers, request_body, FIELDS, limit, &service.body_memory).await?;
+    let mut form = Form::read(content_type, request_body, FIELDS, limit, &service.body_memory).await?;
     let upload = form.image(limit)?;
     let options = SignOptions {
         creator: parsed(&mut form, "creator")?,

@@ -37,19 +37,20 @@ async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
     let limit = service.max_image_bytes();
     let memory = &service.body_memory;
     let (head, request_body) = request.into_parts();
-    let content_type = media_type::content_type(&head.headers).ok_or_else(unsupported)?;
-    match content_type.value.as_str() {
-        "multipart/form-data" => {
-            Form::read(&content_type, &head.headers, request_body, &["image"], limit, memory)
+    match media_type::content_type(&head.headers) {
+        Some(kind) if kind.value == "multipart/form-data" => {
+            Form::read(&kind, request_body, &["image"], limit, memory)
                 .await?
                 .image(limit)
                 .map(|upload| upload.bytes)
         }
-        value if value == "application/octet-stream" || value.starts_with("image/") => {
-            form::bounded_image(body::read(request_body, &head.headers, limit, memory).await?, limit)
+        Some(kind) if kind.value == "application/octet-stream" || kind.value.starts_with("image/") => {
+            form::bounded_image(body::read(request_body, limit, memory).await?, limit)
         }
-        "application/json" => Err(form::no_uploads()),
-        _ => Err(unsupported()),
+        other => {
+            let json = other.is_some_and(|kind| kind.value == "application/json");
+            Err(if json { form::no_uploads() } else { unsupported() })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
+use credlink_pipeline::manifest::DigitalSourceType;
 use credlink_service::{config::Config, logging::LogFormat};
 
 fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -41,7 +42,10 @@ fn variables_are_taken() {
     let settings = config.settings(config.listen).unwrap();
     assert_eq!(settings.proof_uris.to_string(), "https://proofs.example.com");
     assert_eq!(settings.sign.limits.max_bytes, 1024 * 1024);
-    assert_eq!(settings.sign.default_digital_source_type.map(|kind| kind.name()), Some("digitalCapture"));
+    assert_eq!(
+        settings.sign.default_digital_source_type.map(DigitalSourceType::name),
+        Some("digitalCapture")
+    );
     assert_eq!(settings.processing_timeout, Duration::from_millis(250));
     assert!(!config.keep_proofs);
     assert_eq!(config.log.format, Some(LogFormat::Text));

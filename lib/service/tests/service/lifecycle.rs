@@ -197,6 +197,28 @@ async fn a_caller_who_hangs_up_does_no_harm() {
     assert_eq!(running.finish().await, Ending::Finished);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_refused_unread_does_not_break_the_next_one() {
+    let running = Running::start(service_with(ports(), &[])).await;
+    let body = vec![b'x'; 300_000];
+    for (path, kind, status) in [
+        ("/verify", "text/plain", "415"),
+        ("/sign", "image/png", "415"),
+        ("/sign", "application/json", "400"),
+        ("/nothing", "text/plain", "404"),
+        ("/health", "text/plain", "405"),
+    ] {
+        let mut stream = running.connect().await;
+        for _ in 0..3 {
+            stream.write_all(&post(path, kind, &body)).await.unwrap();
+            let (head, _) = answer(&mut stream).await;
+            assert!(head.starts_with(&format!("http/1.1 {status}")), "{head}");
+            assert!(!head.contains("connection: close"), "{head}");
+        }
+    }
+    assert_eq!(running.finish().await, Ending::Finished);
+}
+
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error() {
     let first = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

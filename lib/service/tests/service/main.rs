@@ -1,5 +1,7 @@
 //! The service as its callers and its operator meet it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod answers;
 mod configuration;
 mod faults;
