@@ -1,9 +1,11 @@
 //! `credlink serve`: the service on this machine.
 
 use std::{
+    convert::Infallible,
     io::{self, Write as _},
     net::SocketAddr,
     path::PathBuf,
+    process,
     sync::Arc,
     time::Duration,
 };
@@ -18,8 +20,9 @@ use credlink_service::{
     server::{Ending, Server},
 };
 use thiserror::Error;
+use tokio::sync::oneshot;
 
-use crate::{Answer, environment, stop_signal};
+use crate::{Answer, environment, stop_signal::StopSignals};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -85,12 +88,26 @@ async fn serve(config: &Config) -> Result<Ending, ServeError> {
         .await
         .map_err(|cause| ServeError::Listen { address: config.listen, cause })?;
     let settings = config.settings(server.address())?;
-    let stop = stop_signal::first()?;
+    let signals = StopSignals::listen()?;
     let proof_uris = settings.proof_uris.to_string();
     let service = Arc::new(Service::new(ports(config)?, settings));
     writeln!(io::stdout(), "CredLink listening on {}", server.url())?;
     tracing::info!(url = server.url(), data = %config.data.display(), proof_uris, "listening");
-    Ok(server.run(router(service), stop).await)
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = server.run(router(service), async { drop(stopped.await) });
+    // When all is done already, a second signal is no reason to fail: it loses against `serving`.
+    Ok(tokio::select! {
+        biased;
+        ending = serving => ending,
+        never = obey(signals, stop) => match never {},
+    })
+}
+
+/// The first signal asks for an orderly end; the second is the end.
+async fn obey(mut signals: StopSignals, stop: oneshot::Sender<()>) -> Infallible {
+    signals.next().await;
+    drop(stop);
+    process::exit(128 + signals.next().await)
 }
 
 fn ports(config: &Config) -> Result<Ports, InstallationError> {

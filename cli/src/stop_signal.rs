@@ -1,41 +1,53 @@
-//! The signals that end the service.
+//! The signals that end the service: SIGINT and SIGTERM, or Ctrl-C where there are none.
 
-use std::{io, process};
+use std::io;
 
-/// Listens for SIGINT and SIGTERM from now on. What it returns is ready when the first one came; from then
-/// on, a second one ends the process at once, with status 128 plus the number of the signal.
-///
-/// # Errors
-/// When the system refuses.
-#[cfg(unix)]
-pub(crate) fn first() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut next = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => SignalKind::interrupt(),
-            _ = terminate.recv() => SignalKind::terminate(),
-        }
-    };
-    Ok(async move {
-        next().await;
-        tokio::spawn(async move { process::exit(128 + next().await.as_raw_value()) });
-    })
+/// Listens for these signals, from its making on.
+pub(crate) struct StopSignals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
 }
 
-/// As on Unix, with Ctrl-C.
-///
-/// # Errors
-/// None here.
+#[cfg(unix)]
+impl StopSignals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The number of the next signal that comes.
+    pub(crate) async fn next(&mut self) -> i32 {
+        use tokio::signal::unix::SignalKind;
+
+        tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+        }
+    }
+}
+
 #[cfg(not(unix))]
-pub(crate) fn first() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        drop(tokio::signal::ctrl_c().await);
-        tokio::spawn(async {
-            drop(tokio::signal::ctrl_c().await);
-            process::exit(130)
-        });
-    })
+impl StopSignals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// None here.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// The number of the next signal that comes; Ctrl-C is 2.
+    pub(crate) async fn next(&mut self) -> i32 {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => 2,
+            Err(_) => std::future::pending().await,
+        }
+    }
 }
