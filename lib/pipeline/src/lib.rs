@@ -16,6 +16,7 @@ pub mod digest;
 pub mod embed;
 pub mod extract;
 pub mod fingerprint;
+mod jumbf;
 pub mod manifest;
 pub mod proof;
 pub mod proof_uri;

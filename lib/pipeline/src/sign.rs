@@ -4,7 +4,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::{
-    asset::{Asset, AssetError, Limits},
+    asset::{Asset, AssetError, Format, Limits},
     credential::{CredentialError, CredentialReading, Draft, ParentCredential, TrustAnchors},
     digest::{Sha256Hash, hash_pair},
     embed::{EmbedError, Embedding, RecordPayloads, Rope, carriers},
@@ -12,7 +12,7 @@ use crate::{
     manifest::{DigitalSourceType, Inception, ManifestDefinition, SignOptions},
     proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
     proof_uri::ProofUriBase,
-    recovery::RecoveryRecord,
+    recovery::{RecoveryRecord, from_private},
     signer::{Signer, SignerError},
     timestamp::Clock,
 };
@@ -230,14 +230,19 @@ fn lay_out(
 }
 
 /// The recovery record in every carrier that the image has free, so that nothing of the image is rewritten.
-/// An image whose XMP is taken, and every PNG, gets it in a part of our own as well.
+/// It gets a part of its own in every PNG, where XMP is taken, and where an earlier record has such a part:
+/// readers look there first, and would find the earlier one.
 fn record_payloads(asset: &Asset, proof_uri: &str) -> RecordPayloads {
     let record = RecoveryRecord { proof_uri: proof_uri.to_owned() };
     let free = carriers(asset);
-    let own_part = !free.xmp || asset.format() == crate::asset::Format::Png;
+    let own_part = asset.format() == Format::Png || !free.xmp || has_own_part(asset);
     RecordPayloads {
         xmp: free.xmp.then(|| record.xmp_packet().into()),
         exif: free.exif.then(|| record.exif_tiff().into()),
         private: own_part.then(|| record.private_payload().into()),
     }
+}
+
+fn has_own_part(asset: &Asset) -> bool {
+    asset.chunks(*b"crLk").chain(asset.comments()).any(|payload| !from_private(&payload).is_empty())
 }

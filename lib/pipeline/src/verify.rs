@@ -9,7 +9,8 @@ use crate::{
     credential::{CredentialReading, Status, StatusKind, TrustAnchors, ValidationState},
     digest::Sha256Hash,
     extract::{Extraction, extract},
-    proof::ProofStore,
+    jumbf::objection_to_form,
+    proof::{ProofId, ProofStore},
     proof_uri::{ProofUriBase, parse_proof_uri},
     timestamp::{Clock, Timestamp},
     verdict::{Evidence, ProofLookup, ProofSummary, VerificationReport, details, is_valid},
@@ -83,7 +84,8 @@ struct Judged {
 impl Judged {
     fn of(extraction: &Extraction, mut reading: Option<CredentialReading>, now: Timestamp) -> Self {
         if let Some(reading) = &mut reading {
-            reading.status.extend(container_objection(extraction, reading));
+            reading.status.extend(place_objection(extraction));
+            reading.status.extend(form_objection(extraction, reading));
         }
         let certificate = reading
             .as_ref()
@@ -97,17 +99,28 @@ impl Judged {
     }
 }
 
-/// The bytes around a store (segment numbers, checksums) are outside the hard binding. Those that we wrote
-/// ourselves are known to the byte, so a change there does not pass unnoticed.
-fn container_objection(extraction: &Extraction, reading: &CredentialReading) -> Option<Status> {
+/// A store that does not stand where C2PA wants it is not the file's credential, whatever it says
+/// (C2PA 2.4, appendix A.3).
+fn place_objection(extraction: &Extraction) -> Option<Status> {
+    let found = extraction.store.as_ref().filter(|found| !found.well_placed)?;
+    let reason = format!("the manifest store is not in its place ({:?})", found.source);
+    Some(Status::new(StatusKind::Failure, "com.credlink.store.misplaced", reason))
+}
+
+/// What stands around the signed parts of a store (segment numbers, checksums, box descriptions) is covered by
+/// no hash. What we wrote ourselves is known to the byte, so a change there does not pass unnoticed.
+fn form_objection(extraction: &Extraction, reading: &CredentialReading) -> Option<Status> {
     let found = extraction.store.as_ref()?;
-    (reading.proof_uri.is_some() && !found.canonical).then(|| {
-        Status::new(
-            StatusKind::Failure,
-            "com.credlink.container.altered",
-            "the bytes around the manifest store are not those that were written with it",
-        )
-    })
+    let proof_uri = reading.proof_uri.as_deref()?;
+    let label = reading.active_manifest.as_deref().and_then(ProofId::from_manifest_label);
+    let reason = if !found.canonical {
+        "the bytes around the manifest store are not those that were written with it"
+    } else if !label.is_some_and(|id| proof_uri.ends_with(&id.to_string())) {
+        "the manifest's label is not the name of its proof"
+    } else {
+        objection_to_form(&found.store)?
+    };
+    Some(Status::new(StatusKind::Failure, "com.credlink.store.altered", reason))
 }
 
 /// Looks the proof up under the URI that the manifest asserts; without a manifest under the one that travels

@@ -1,6 +1,11 @@
 //! Validates a manifest store against an image and says what it found, in our own terms.
 
-use std::{collections::HashSet, io::Cursor, sync::Arc};
+use std::{
+    collections::HashSet,
+    io::Cursor,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use c2pa::{
     Context, Ingredient, Manifest, Reader,
@@ -129,11 +134,18 @@ pub struct CredentialReading {
 impl CredentialReading {
     /// Validates `store` against `image`. Never fails: what cannot be read is a reading that says so.
     pub fn of(store: &[u8], image: &[u8], format: Format, trust: &TrustAnchors) -> Self {
-        let reader = Reader::from_shared_context(&trust.context);
-        match reader.with_manifest_data_and_stream(store, format.mime(), Cursor::new(image)) {
-            Ok(reader) => Self::of_reader(&reader),
-            Err(error) => Self::unreadable(&error),
-        }
+        // The library has arithmetic that overflows on damaged files (its RIFF walker, for one); what ends in
+        // a panic there is a damaged file here.
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            let reader = Reader::from_shared_context(&trust.context);
+            match reader.with_manifest_data_and_stream(store, format.mime(), Cursor::new(image)) {
+                Ok(reader) => Self::of_reader(&reader),
+                Err(error) => Self::unreadable(code_of(&error), error.to_string()),
+            }
+        }));
+        attempt.unwrap_or_else(|_| {
+            Self::unreadable("general.error", "the file made the C2PA library give up".into())
+        })
     }
 
     /// This credential as the parent of a new manifest. `None` when it cannot be carried on, because it has
@@ -161,10 +173,10 @@ impl CredentialReading {
         }
     }
 
-    fn unreadable(error: &c2pa::Error) -> Self {
+    fn unreadable(code: &str, explanation: String) -> Self {
         Self {
             state: ValidationState::Invalid,
-            status: vec![Status::new(StatusKind::Failure, code_of(error), error.to_string())],
+            status: vec![Status::new(StatusKind::Failure, code, explanation)],
             active_manifest: None,
             manifest: None,
             ingredients: Vec::new(),
