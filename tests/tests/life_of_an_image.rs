@@ -1,0 +1,136 @@
+//! From a picture to a signed picture and back to a report, with every key and format.
+
+mod support;
+
+use credlink_keys::KeyKind;
+use credlink_pipeline::{
+    credential::{StatusKind, TrustAnchors, ValidationState},
+    manifest::{CustomAssertion, SignOptions},
+    proof::ProofStore as _,
+    timestamp::Clock as _,
+    verdict::VerificationReport,
+};
+use support::{Newsroom, of_each_format};
+
+fn failures(report: &VerificationReport) -> Vec<&str> {
+    report.status.iter().filter(|s| s.kind == StatusKind::Failure).map(|s| s.code.as_str()).collect()
+}
+
+#[tokio::test]
+async fn every_key_signs_every_format() {
+    for kind in KeyKind::ALL {
+        let newsroom = Newsroom::new(kind);
+        for (format, picture) in of_each_format(96, 64) {
+            let report = newsroom.verify(&newsroom.sign(&picture).await).await;
+            assert_eq!(failures(&report), Vec::<&str>::new(), "{kind} {format}");
+            assert_eq!(report.state, ValidationState::Trusted, "{kind} {format}");
+            assert!(report.valid, "{kind} {format}: {:#?}", report.score);
+            assert_eq!(report.confidence, 100, "{kind} {format}: {:#?}", report.score);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_caller_says_is_gathered_not_created() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let options = SignOptions {
+        creator: Some("Ann Example".parse().unwrap()),
+        title: Some("A bridge".parse().unwrap()),
+        digital_source_type: Some("digitalCapture".parse().unwrap()),
+        custom_assertions: CustomAssertion::parse_list(r#"[{"label":"com.example.desk","data":{"id":7}}]"#)
+            .unwrap(),
+        training: Some("notAllowed".parse().unwrap()),
+    };
+    for (format, picture) in of_each_format(96, 64) {
+        let (signed, _) = newsroom.try_sign(&picture, &options).await.unwrap();
+        let report = newsroom.verify(&signed).await;
+        assert!(report.valid, "{format}: {:?}", failures(&report));
+        let assertions = report.manifest.unwrap()["assertions"].as_array().unwrap().clone();
+        let of = |label: &str| {
+            assertions.iter().find(|a| a["label"] == label).unwrap_or_else(|| panic!("{label}"))
+        };
+        let created = |label: &str| of(label)["created"] == true;
+        assert!(created("c2pa.actions.v2") && created("c2pa.soft-binding") && created("com.credlink.proof"));
+        assert!(
+            !created("cawg.metadata") && !created("cawg.training-mining") && !created("com.example.desk")
+        );
+        assert_eq!(of("c2pa.actions.v2")["data"]["actions"][0]["action"], "c2pa.created");
+        assert_eq!(of("cawg.metadata")["data"]["dc:creator"][0], "Ann Example");
+        assert_eq!(of("com.example.desk")["data"]["id"], 7);
+    }
+}
+
+#[tokio::test]
+async fn signing_again_keeps_the_history() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    for (format, picture) in of_each_format(96, 64) {
+        let mut signed = picture;
+        for generation in 0..4 {
+            signed = newsroom.sign(&signed).await;
+            let report = newsroom.verify(&signed).await;
+            assert!(report.valid, "{format} {generation}: {:?}", failures(&report));
+            assert_eq!(report.state, ValidationState::Trusted, "{format} {generation}");
+            assert_eq!(report.confidence, 100, "{format} {generation}: {:#?}", report.score);
+            // The picture itself is the first ingredient: it had no history.
+            assert_eq!(report.ingredients.len(), generation + 1, "{format} {generation}");
+            assert_eq!(report.ingredients[0]["relationship"], "parentOf");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_proof_is_found_by_the_image_as_it_came_in() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let picture = support::png(40, 30);
+    let (_, record) = newsroom.try_sign(&picture, &SignOptions::default()).await.unwrap();
+    let now = newsroom.clock.now();
+    assert_eq!(newsroom.proofs.find_by_image_hash(record.image_hash, now).await.unwrap(), [record]);
+}
+
+#[tokio::test]
+async fn a_signer_nobody_knows_is_valid_but_not_trusted() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let signed = newsroom.sign(&support::jpeg(64, 64)).await;
+    let mut reader = Newsroom::new(KeyKind::P256);
+    reader.trust = TrustAnchors::from_pem("").unwrap();
+    let report = reader.verify(&signed).await;
+    assert_eq!(report.state, ValidationState::Valid);
+    assert_eq!(failures(&report), ["signingCredential.untrusted"]);
+    assert!(!report.valid && report.details.signature_valid && !report.details.certificate_valid);
+    assert!(!report.details.proof_found, "the proof is in the other newsroom");
+}
+
+#[tokio::test]
+async fn another_manifest_under_the_same_proof_is_an_alarm() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let (signed, record) = newsroom.try_sign(&support::jpeg(64, 64), &SignOptions::default()).await.unwrap();
+    let now = newsroom.clock.now();
+    let mut stored = newsroom.proofs.proof(record.id, now).await.unwrap().unwrap();
+    newsroom.proofs.delete(record.id).await.unwrap();
+    stored.record.manifest_hash = credlink_pipeline::digest::Sha256Hash::of(b"another");
+    newsroom.proofs.put(&stored).await.unwrap();
+    let report = newsroom.verify(&signed).await;
+    assert!(!report.valid);
+    assert_eq!(report.substitution.unwrap().stored_manifest_hash, stored.record.manifest_hash);
+    assert!(report.details.proof_found && !report.details.proofs_match);
+}
+
+#[tokio::test]
+async fn an_expired_proof_is_not_found() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let signed = newsroom.sign(&support::jpeg(64, 64)).await;
+    newsroom.clock.advance_days(366);
+    let report = newsroom.verify(&signed).await;
+    assert!(report.details.has_proof_uri && !report.details.proof_found);
+}
+
+#[tokio::test]
+async fn a_plain_picture_has_nothing_to_show() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    for (format, picture) in of_each_format(40, 30) {
+        let report = newsroom.verify(&picture).await;
+        assert_eq!(report.state, ValidationState::None, "{format}");
+        assert_eq!(report.confidence, 0, "{format}: {:#?}", report.score);
+        assert!(!report.valid && report.certificate.is_none() && report.manifest.is_none());
+    }
+}
