@@ -21,7 +21,9 @@ async fn unnoticed(reader: &Newsroom, signed: &[u8], step: usize) -> Vec<String>
     for offset in (0..signed.len()).step_by(step) {
         for change in [0x01, 0x80, 0xFF] {
             let mut changed = signed.to_vec();
-            changed[offset] ^= change;
+            if let Some(byte) = changed.get_mut(offset) {
+                *byte ^= change;
+            }
             let report = verify(Bytes::from(changed), &context).await;
             if report.is_ok_and(|report| report.valid) {
                 let around = signed.get(offset.saturating_sub(12)..offset + 12).unwrap_or_default();

@@ -26,6 +26,9 @@ struct Walk<'a> {
     signature: &'a [u8],
 }
 
+/// A box's type, its content, and what follows it.
+type FirstBox<'a> = (&'a [u8; 4], &'a [u8], &'a [u8]);
+
 /// Whether encoding again what the bytes say gives the same bytes: in a COSE structure an absent payload, for
 /// one, can be written in more than one way.
 fn is_plain_cbor(bytes: &[u8]) -> bool {
@@ -83,7 +86,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The type and the content of the first box, and what follows it.
-    fn next_box(&mut self, bytes: &'a [u8]) -> Result<(&'a [u8; 4], &'a [u8], &'a [u8]), &'static str> {
+    fn next_box(&mut self, bytes: &'a [u8]) -> Result<FirstBox<'a>, &'static str> {
         const CUT: &str = "a box is longer than what it stands in";
         self.boxes += 1;
         if self.boxes > MAX_BOXES {

@@ -2,6 +2,7 @@
 
 // Each test program uses a part of it.
 #![allow(dead_code, unreachable_pub, reason = "shared by several test programs")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by a panic")]
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -1,5 +1,7 @@
 //! Tests of all three walkers with damaged and hostile files.
 
+#![allow(clippy::cast_possible_truncation, reason = "lengths of test files fit")]
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Small files built by hand, for tests: sound in structure, without a real picture.
 
+#![allow(clippy::cast_possible_truncation, reason = "lengths of test files fit")]
+
 use super::{jpeg::marker, png};
 
 /// A manifest store of `length` bytes: right box headers, then filler.

@@ -11,6 +11,7 @@ use c2pa::{
     Context, Ingredient, Manifest, Reader,
     status_tracker::LogKind,
     validation_results::{StatusCodes, ValidationResults},
+    validation_status::ValidationStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -269,7 +270,7 @@ fn history_entry(depth: usize, ingredient: &Ingredient, manifest: Option<&Manife
         "signedAt": manifest.and_then(Manifest::time),
         "claimGenerator": manifest.and_then(|manifest| manifest.claim_generator_info.as_ref()?.first().map(|info| &info.name)),
         "validationState": ingredient.validation_results().map(|results| format!("{:?}", results.validation_state()).to_lowercase()),
-        "failures": ingredient.validation_status().unwrap_or_default().iter().map(|status| status.code()).collect::<Vec<_>>(),
+        "failures": ingredient.validation_status().unwrap_or_default().iter().map(ValidationStatus::code).collect::<Vec<_>>(),
     })
 }
 

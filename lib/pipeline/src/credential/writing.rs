@@ -153,12 +153,17 @@ fn claim_generator() -> ClaimGeneratorInfo {
 }
 
 fn parent_ingredient(format: Format, parent: Option<ParentCredential>) -> Result<Ingredient, c2pa::Error> {
-    let mut definition = json!({"relationship": "parentOf", "format": format.mime(), "label": PARENT});
+    let definition = json!({"relationship": "parentOf", "format": format.mime(), "label": PARENT});
     let Some(parent) = parent else {
         return Ingredient::from_json(&definition.to_string());
     };
-    definition["active_manifest"] = Value::String(parent.active_manifest);
-    definition["validation_results"] = parent.validation_results;
+    let definition = json!({
+        "relationship": "parentOf",
+        "format": format.mime(),
+        "label": PARENT,
+        "active_manifest": parent.active_manifest,
+        "validation_results": parent.validation_results,
+    });
     let mut ingredient = Ingredient::from_json(&definition.to_string())?;
     ingredient.set_manifest_data(parent.store)?;
     Ok(ingredient)
