@@ -7,14 +7,15 @@ import re
 import selectors
 import signal
 import subprocess
-import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from queue import Empty, LifoQueue
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from containers import media_type
 
@@ -75,19 +76,14 @@ class Service:
     log: Path
 
     def __post_init__(self) -> None:
-        self._local = threading.local()
+        self.session = requests.Session()
+        self.session.mount("http://", HTTPAdapter(pool_maxsize=32))
+        self._connections: LifoQueue[HTTPConnection] = LifoQueue()
 
     @property
     def root_pem(self) -> str:
         """The trust anchor to hand to other validators."""
         return (self.data / "keys" / "root.pem").read_text()
-
-    @property
-    def session(self) -> requests.Session:
-        """A connection that is kept, one for each thread."""
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        return self._local.session
 
     def post_sign(self, image: bytes | None, *, name: str = "image.bin", kind: str | None = None, **fields: str):
         """`POST /sign` as a form; the whole response."""
@@ -116,13 +112,16 @@ class Service:
 
     def verify_quickly(self, image: bytes, kind: str) -> tuple[int, dict]:
         """Status and JSON of `POST /verify`, with as little work on this side as can be: for thousands of them."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
+        try:
+            connection = self._connections.get_nowait()
+        except Empty:
             address = urlsplit(self.url)
-            connection = self._local.connection = HTTPConnection(address.hostname, address.port, timeout=DEADLINE)
+            connection = HTTPConnection(address.hostname, address.port, timeout=DEADLINE)
         connection.request("POST", "/verify", body=image, headers={"Content-Type": kind})
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        answer = response.status, json.loads(response.read())
+        self._connections.put(connection)
+        return answer
 
     def proof_files(self) -> dict[str, int]:
         """Everything under the proof folder, with its length."""
@@ -135,6 +134,9 @@ class Service:
 
     def stop(self) -> int:
         """Asks the service to end; its exit status."""
+        self.session.close()
+        while not self._connections.empty():
+            self._connections.get_nowait().close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

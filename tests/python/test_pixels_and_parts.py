@@ -33,8 +33,8 @@ def test_every_part_is_still_there(service: Service, sample):
     once = service.sign(before, creator="Somebody")
     assert_kept(before, once)
     twice = service.sign(once)
-    assert_kept(before, twice)
-    assert len(foreign_parts(twice)) <= len(foreign_parts(once)), "a second signature adds only what it replaces"
+    assert_kept(once, twice)
+    assert len(foreign_parts(twice)) <= len(foreign_parts(once)) + 1, "a second signature adds one pointer at most"
 
 
 @pytest.mark.parametrize("sample", corpus())
@@ -44,7 +44,7 @@ def test_one_store_in_its_place(service: Service, sample):
     at = [index for index, name in enumerate(names) if name == STORE]
     assert at == list(range(at[0], at[0] + len(at))), "not contiguous"
     if sample.startswith("jpeg"):
-        assert set(names[1 : at[0]]) <= {"E0"}
+        assert set(names[1 : at[0]]) <= {"E0", "E1"}
     elif sample.startswith("png"):
         assert names[at[0] - 1] == "IHDR" and len(at) == 1
     else:

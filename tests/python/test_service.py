@@ -130,8 +130,7 @@ def test_whatever_was_handed_out_is_proved_after_a_kill(folder):
     service.process.kill()
     for thread in threads:
         thread.join(DEADLINE)
-    service.process.wait(DEADLINE)
-    service.process.stdout.close()
+    service.stop()
     again = credlink.start(*folder)
     try:
         assert all(again.verify(image)["details"]["proofsMatch"] for image in handed_out)
