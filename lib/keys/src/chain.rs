@@ -183,7 +183,8 @@ fn drop_repeated(ders: &mut Vec<Vec<u8>>, notes: &mut Vec<String>) {
     }
 }
 
-/// C2PA wants the root left out of the signature (C2PA 2.4, `x5chain`).
+/// C2PA wants the root left out of the signature (C2PA 2.4, `x5chain`). One that does not stand last is in the
+/// wrong order and stays, to be refused for it.
 fn drop_roots(file: &str, ders: &mut Vec<Vec<u8>>, notes: &mut Vec<String>) -> Result<(), KeysError> {
     if ders.len() == 1 && ders.iter().all(|der| is_issued_by(der, der)) {
         return Err(KeysError::SelfSignedLeaf { file: file.to_owned() });
@@ -194,13 +195,11 @@ fn drop_roots(file: &str, ders: &mut Vec<Vec<u8>>, notes: &mut Vec<String>) -> R
     {
         return Err(KeysError::SelfSignedLeaf { file: file.to_owned() });
     }
-    ders.retain(|der| {
-        let root = is_authority(der) && is_issued_by(der, der);
-        if root && let Some(root) = summary(der) {
+    while let Some(root) = ders.pop_if(|der| is_authority(der) && is_issued_by(der, der)) {
+        if let Some(root) = summary(&root) {
             notes.push(format!("the root ({}) was left out of the chain, as C2PA wants it", root.subject));
         }
-        !root
-    });
+    }
     if ders.is_empty() {
         return Err(KeysError::SelfSignedLeaf { file: file.to_owned() });
     }

@@ -137,7 +137,7 @@ fn signing_context() -> Result<Context, c2pa::Error> {
             "thumbnail": {"enabled": false},
             "actions": {"auto_created_action": {"enabled": false}, "auto_opened_action": {"enabled": false},
                         "auto_placed_action": {"enabled": false}},
-            "created_assertion_labels": ["c2pa.actions", SOFT_BINDING_LABEL, PROOF_LABEL],
+            "created_assertion_labels": ["c2pa.actions", "c2pa.ingredient", SOFT_BINDING_LABEL, PROOF_LABEL],
         },
         // The caller's own test of the finished store is its hash; verifying here would hash the image again.
         "verify": {"verify_after_sign": false, "remote_manifest_fetch": false, "ocsp_fetch": false},
