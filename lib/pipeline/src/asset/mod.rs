@@ -120,7 +120,8 @@ impl Asset {
     ///
     /// JPEG: baseline, extended and progressive frames, Huffman or arithmetic coded (SOF0, 1, 2, 9, 10).
     /// Lossless, hierarchical and DNL files are refused: browsers do not show them. Bytes after the end of the
-    /// image (further MPF images, motion photos) are kept as one [`PartKind::Trailer`], in all formats.
+    /// image (further MPF images, motion photos) are kept as one [`PartKind::Trailer`] in JPEG and PNG; in WebP,
+    /// where no reader expects any, the file is refused.
     ///
     /// # Errors
     /// [`AssetError`], which says what to do.

@@ -148,7 +148,7 @@ pub(crate) fn rich_files() -> Vec<Vec<u8>> {
     vec![
         jpeg(&jpeg_parts, b"trailer"),
         png(&png_parts, b"trailer"),
-        webp(&webp_parts, b"trailer"),
+        webp(&webp_parts, b""),
         webp(&animation, b""),
         webp(&[vp8()], b""),
     ]

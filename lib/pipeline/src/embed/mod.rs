@@ -73,7 +73,7 @@ impl Embedding {
     /// [`EmbedError`]. An asset from [`Asset::parse`], with only what [`carriers`] allows and a store and a
     /// record of a few kilobytes, can be laid out always.
     pub fn plan(asset: &Asset, record: &RecordPayloads, store_length: usize) -> Result<Self, EmbedError> {
-        if asset.parts().iter().any(|part| part.kind == PartKind::Unparsed) {
+        if asset.parts().iter().any(|part| part.kind == PartKind::Unparsed) || has_webp_trailer(asset) {
             return Err(EmbedError::Damaged);
         }
         let free = carriers(asset);
@@ -166,6 +166,11 @@ pub enum EmbedError {
     /// The signed file would be longer than the format allows.
     #[error("the signed file would be too long for its format")]
     FileTooLong,
+}
+
+/// Bytes behind the RIFF container, which [`Asset::parse`] refuses.
+fn has_webp_trailer(asset: &Asset) -> bool {
+    asset.format() == Format::WebP && asset.parts().iter().any(|part| part.kind == PartKind::Trailer)
 }
 
 /// For every part, whether it carries a manifest store.

@@ -65,9 +65,6 @@ pub(super) fn lay_out(
     if pad == 1 {
         layout.add(vec![0]);
     }
-    for trailer in asset.parts().iter().filter(|part| part.kind == PartKind::Trailer) {
-        layout.keep(trailer);
-    }
     Ok(())
 }
 
