@@ -16,18 +16,20 @@ help: ## List the targets
 
 # The dev profile optimises dependencies, where the time goes, and is built several times sooner than a release.
 run: ## Start the service on LISTEN with its state in DATA
-	cargo run -p credlink -- serve --listen $(LISTEN) --data $(DATA)
+	cargo run --bin credlink -- serve --listen $(LISTEN) --data $(DATA)
 
 build: ## Build the optimised program: target/release/credlink
-	cargo build --release -p credlink
+	cargo build --release --bin credlink
 
 test: test-rust test-python ## Run all tests
 
 test-rust: ## Run the Rust tests
 	cargo test --workspace
 
+# All targets: the same selection of packages and features that the Rust tests were built with, so nothing is built
+# twice.
 test-python: .venv/installed ## Run the black-box tests against the built program
-	cargo build -p credlink
+	cargo build --workspace --all-targets
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/python $(PYTEST_FLAGS)
 
 lint: lint-format lint-clippy lint-docs lint-dependencies ## Check format, lints, documentation and dependencies
@@ -44,8 +46,8 @@ lint-docs: ## Check that the documentation builds without a warning
 lint-dependencies: .tools/bin/cargo-deny ## Check licences, bans and sources of dependencies
 	.tools/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
-bench: ## Measure signing and verifying against their floors
-	cargo bench -p credlink-tests
+bench: build ## Measure speed, memory and start, side by side with what else there is
+	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink cargo run --release --manifest-path tests/bench/Cargo.toml
 
 clean: ## Remove everything that was built; keeps credlink-data
 	cargo clean

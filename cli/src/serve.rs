@@ -35,7 +35,7 @@ The first line on standard output names the URL; logs go to standard error. SIGT
 what runs is done, after 30 seconds at the latest; a second one ends it at once.
 
 Further settings are environment variables: MAX_FILE_SIZE_MB, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
-DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
+DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, WRITE_CREATIVE_WORK, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3001, or the port in PORT]
     #[arg(long, value_name = "ADDRESS")]
@@ -113,8 +113,8 @@ async fn obey(mut signals: StopSignals, stop: oneshot::Sender<()>) -> Infallible
 fn ports(config: &Config) -> Result<Ports, InstallationError> {
     let installation = Installation::new(&config.data);
     // The signer first: on first use it makes the root that is trusted.
-    let signer = installation.signer()?;
-    let trust = installation.trust(config.trust_anchors.as_deref())?;
+    let signer = installation.signer(config.signing_certificate.as_deref())?;
+    let trust = installation.trust(&config.anchor_files())?;
     let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
     Ok(Ports { signer, proofs, clock: Arc::new(SystemClock), trust })
 }

@@ -130,13 +130,13 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
         training: args.training,
     };
     let installation = Installation::new(&config.data);
-    let signer = installation.signer()?;
+    let signer = installation.signer(config.signing_certificate.as_deref())?;
     let context = SignContext {
         signer: &*signer,
         proofs: &*installation.proofs()?,
         clock: &SystemClock,
         proof_uris: &proof_uris,
-        trust: &installation.trust(config.trust_anchors.as_deref())?,
+        trust: &installation.trust(&config.anchor_files())?,
         settings: &settings,
     };
     let signed = environment::small_runtime()?

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
     let max_bytes = config.max_image_bytes;
     let image = files::read(&args.image, max_bytes)?;
     let installation = Installation::new(&config.data);
-    let further = args.trust_anchors.as_deref().or(config.trust_anchors.as_deref());
+    let further = args.trust_anchors.as_deref().map_or_else(|| config.anchor_files(), |path| vec![path]);
     let clock: &dyn Clock = match &args.at {
         Some(time) => &FixedClock(*time),
         None => &SystemClock,
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
     let context = VerifyContext {
         proofs: &*installation.proofs_if_any()?,
         clock,
-        trust: &installation.trust(further)?,
+        trust: &installation.trust(&further)?,
         proof_uris: &config.proof_uris(config.listen)?,
         max_bytes,
     };

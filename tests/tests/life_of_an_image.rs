@@ -125,6 +125,17 @@ async fn an_expired_proof_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_judged_at_the_time_of_the_clock() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let signed = newsroom.sign(&support::jpeg(64, 64)).await;
+    newsroom.clock.advance_days(400);
+    let report = newsroom.verify(&signed).await;
+    assert_eq!(failures(&report), ["claimSignature.outsideValidity"]);
+    assert_eq!(report.state, ValidationState::Invalid);
+    assert!(!report.valid && report.details.signature_valid && !report.details.certificate_valid);
+}
+
+#[tokio::test]
 async fn a_plain_picture_has_nothing_to_show() {
     let newsroom = Newsroom::new(KeyKind::P256);
     for (format, picture) in of_each_format(40, 30) {

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     asset::{Asset, NotAnImage},
-    certificate::CertificateReport,
+    certificate::{CertificateReport, CheckName, CheckResult},
     credential::{CredentialReading, Status, StatusKind, TrustAnchors, ValidationState},
     digest::Sha256Hash,
     extract::{Extraction, extract},
@@ -90,8 +90,12 @@ impl Judged {
         let certificate = reading
             .as_ref()
             .and_then(|reading| CertificateReport::of(reading.signature.as_ref()?, &reading.status, now));
+        let mut status = reading.as_ref().map(|reading| reading.status.clone()).unwrap_or_default();
+        if let Some(certificate) = &certificate {
+            judge_time(&mut status, certificate);
+        }
         Self {
-            status: reading.as_ref().map(|reading| reading.status.clone()).unwrap_or_default(),
+            status,
             certificate,
             manifest_hash: extraction.store.as_ref().map(|found| Sha256Hash::of(&found.store)),
             reading,
@@ -192,13 +196,42 @@ fn report(
     }
 }
 
-/// The library's state, unless a failure of our own speaks against it.
+/// The state that the statuses amount to (C2PA 2.4, section 14.3).
 fn state(reading: Option<&CredentialReading>, status: &[Status]) -> ValidationState {
-    let own_failure =
-        status.iter().any(|s| s.kind == StatusKind::Failure && s.code.starts_with("com.credlink."));
-    match reading {
-        None => ValidationState::None,
-        Some(_) if own_failure => ValidationState::Invalid,
-        Some(reading) => reading.state,
+    const UNTRUSTED: &str = "signingCredential.untrusted";
+    if reading.is_none() {
+        return ValidationState::None;
     }
+    let failures = || status.iter().filter(|status| status.kind == StatusKind::Failure);
+    let succeeded = |code: &str| status.iter().any(|status| status.is_success_of_active(code));
+    let holds = succeeded("claimSignature.validated") && succeeded(INSIDE_VALIDITY);
+    if !holds || failures().any(|status| status.code != UNTRUSTED) {
+        ValidationState::Invalid
+    } else if failures().next().is_none() && succeeded("signingCredential.trusted") {
+        ValidationState::Trusted
+    } else {
+        ValidationState::Valid
+    }
+}
+
+const INSIDE_VALIDITY: &str = "claimSignature.insideValidity";
+const OUTSIDE_VALIDITY: &str = "claimSignature.outsideValidity";
+const EXPIRED: &str = "signingCredential.expired";
+
+/// The library asks the machine's clock whether the certificate is valid; the time to judge at is another one
+/// when the caller chose it. What it said of the active manifest's time is replaced by what our check says.
+fn judge_time(status: &mut Vec<Status>, certificate: &CertificateReport) {
+    let Some(check) = certificate.checks.iter().find(|check| check.name == CheckName::Validity) else {
+        return;
+    };
+    let says_time = |code: &str| [INSIDE_VALIDITY, OUTSIDE_VALIDITY, EXPIRED].contains(&code);
+    let said = status.iter().any(|status| status.ingredient.is_none() && says_time(&status.code));
+    if !said {
+        return;
+    }
+    status.retain(|status| status.ingredient.is_some() || !says_time(&status.code));
+    status.push(match check.result {
+        CheckResult::Passed => Status::new(StatusKind::Success, INSIDE_VALIDITY, check.detail.as_str()),
+        _ => Status::new(StatusKind::Failure, OUTSIDE_VALIDITY, check.detail.as_str()),
+    });
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
@@ -38,6 +38,12 @@ pub struct Config {
     pub keep_proofs: bool,
     /// A PEM file of further roots to trust.
     pub trust_anchors: Option<PathBuf>,
+    /// A PEM file with the key and the chain to sign with, in place of the data folder's.
+    pub signing_certificate: Option<PathBuf>,
+    /// A PEM file with the root of that chain, trusted too.
+    pub issuer_certificate: Option<PathBuf>,
+    /// Whether the deprecated `stds.schema-org.CreativeWork` is written too.
+    pub creative_work: bool,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -95,8 +101,16 @@ impl Config {
             default_digital_source_type: variables.checked("DEFAULT_DIGITAL_SOURCE_TYPE")?,
             keep_proofs: variables.switch("LOCAL_PROOF_STORAGE")?.unwrap_or(true),
             trust_anchors: variables.text("TRUST_ANCHORS").map(PathBuf::from),
+            signing_certificate: variables.text("SIGNING_CERTIFICATE").map(PathBuf::from),
+            issuer_certificate: variables.text("ISSUER_CERTIFICATE").map(PathBuf::from),
+            creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
             log: LogConfig::from_variables(&variables)?,
         })
+    }
+
+    /// The PEM files of roots to trust besides the installation's own.
+    pub fn anchor_files(&self) -> Vec<&Path> {
+        [&self.issuer_certificate, &self.trust_anchors].into_iter().flatten().map(PathBuf::as_path).collect()
     }
 
     /// The settings of a service whose own address is `address`.
@@ -117,6 +131,7 @@ impl Config {
         SignSettings {
             limits: Limits { max_bytes: self.max_image_bytes, ..Limits::default() },
             default_digital_source_type: self.default_digital_source_type,
+            creative_work: self.creative_work,
             ..SignSettings::default()
         }
     }

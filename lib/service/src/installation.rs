@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use credlink_keys::{KeyKind, KeysError, LocalKeys, trust_anchors};
+use credlink_keys::{KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, trust_anchors};
 use credlink_pipeline::{
     credential::{TrustAnchors, TrustAnchorsError},
     proof::{ProofStore, ProofStoreError},
@@ -61,11 +61,17 @@ impl Installation {
         Self { data: data.into() }
     }
 
-    /// The active signer. On first use, a local authority and a key are made.
+    /// The active signer: the one in the PEM file `chosen`, key and chain together, else that of the folder.
+    /// On first use, a local authority and a key are made there.
     ///
     /// # Errors
     /// When the keys are unusable, or none can be made.
-    pub fn signer(&self) -> Result<Arc<dyn Signer>, InstallationError> {
+    pub fn signer(&self, chosen: Option<&Path>) -> Result<Arc<dyn Signer>, InstallationError> {
+        if let Some(path) = chosen {
+            let signer = LocalSigner::read(&PemFile::read(path)?)?;
+            signer.check_dates(SystemClock.now())?;
+            return Ok(Arc::new(signer));
+        }
         let keys = LocalKeys::open_or_create(&self.keys(), KeyKind::default(), SystemClock.now())?;
         Ok(keys.signer())
     }
@@ -91,19 +97,17 @@ impl Installation {
         Arc::new(MemoryProofStore::new())
     }
 
-    /// The installation's own roots, and those in the PEM file `further`.
+    /// The installation's own roots, and those in the PEM files `further`.
     ///
     /// # Errors
     /// When a file cannot be read or holds something else.
-    pub fn trust(&self, further: Option<&Path>) -> Result<TrustAnchors, InstallationError> {
+    pub fn trust(&self, further: &[&Path]) -> Result<TrustAnchors, InstallationError> {
         let mut pem = trust_anchors(&self.keys())?;
-        if let Some(path) = further {
-            let anchors = read_anchors(path)?;
+        for path in further {
             pem.push('\n');
-            pem.push_str(&anchors);
+            pem.push_str(&read_anchors(path)?);
         }
-        let path = further.map_or_else(|| self.keys(), Path::to_owned);
-        TrustAnchors::from_pem(&pem).map_err(|cause| InstallationError::Anchors { path, cause })
+        TrustAnchors::from_pem(&pem).map_err(|cause| InstallationError::Anchors { path: self.keys(), cause })
     }
 
     fn keys(&self) -> PathBuf {

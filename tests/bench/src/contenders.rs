@@ -94,8 +94,8 @@ impl Contenders {
             trust: &self.trust,
             settings,
         };
-        let signed = sign(image.clone(), &SignOptions::default(), &context);
-        self.runtime.block_on(signed).expect("the picture can be signed")
+        let options = SignOptions::default();
+        self.runtime.block_on(sign(image.clone(), &options, &context)).expect("the picture can be signed")
     }
 
     fn verify(&self, signed: &Bytes, proofs: &MemoryProofStore) {

@@ -98,6 +98,11 @@ impl Status {
     pub fn new(kind: StatusKind, code: &str, explanation: impl Into<String>) -> Self {
         Self { code: code.into(), kind, uri: None, explanation: Some(explanation.into()), ingredient: None }
     }
+
+    /// Whether it says that the check behind `code` passed for the active manifest.
+    pub(crate) fn is_success_of_active(&self, code: &str) -> bool {
+        self.kind == StatusKind::Success && self.ingredient.is_none() && self.code == code
+    }
 }
 
 /// Who signed, as the signature itself says.
@@ -114,8 +119,6 @@ pub struct SignatureDetails {
 /// What validation found.
 #[derive(Clone, Debug)]
 pub struct CredentialReading {
-    /// The library's own conclusion.
-    pub state: ValidationState,
     /// Every status, the active manifest's first.
     pub status: Vec<Status>,
     /// The label of the active manifest.
@@ -163,7 +166,6 @@ impl CredentialReading {
         let results = reader.validation_results();
         let active = reader.active_manifest();
         Self {
-            state: state_of(reader),
             status: results.map(all_status).unwrap_or_default(),
             active_manifest: reader.active_label().map(str::to_owned),
             manifest: active.and_then(|manifest| serde_json::to_value(manifest).ok()),
@@ -176,7 +178,6 @@ impl CredentialReading {
 
     fn unreadable(code: &str, explanation: String) -> Self {
         Self {
-            state: ValidationState::Invalid,
             status: vec![Status::new(StatusKind::Failure, code, explanation)],
             active_manifest: None,
             manifest: None,
@@ -185,14 +186,6 @@ impl CredentialReading {
             signature: None,
             results: Value::Null,
         }
-    }
-}
-
-fn state_of(reader: &Reader) -> ValidationState {
-    match reader.validation_state() {
-        c2pa::ValidationState::Invalid => ValidationState::Invalid,
-        c2pa::ValidationState::Valid => ValidationState::Valid,
-        c2pa::ValidationState::Trusted => ValidationState::Trusted,
     }
 }
 
