@@ -36,6 +36,7 @@ lint: lint-format lint-clippy lint-docs lint-dependencies ## Check format, lints
 
 lint-format: ## Check that the code is formatted
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path tests/bench/Cargo.toml
 
 lint-clippy: ## Check the lints
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -46,8 +47,10 @@ lint-docs: ## Check that the documentation builds without a warning
 lint-dependencies: .tools/bin/cargo-deny ## Check licences, bans and sources of dependencies
 	.tools/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
+# A workspace of its own: what it compares with must not reach the product's dependencies.
 bench: build ## Measure speed, memory and start, side by side with what else there is
-	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink cargo run --release --manifest-path tests/bench/Cargo.toml
+	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink \
+		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench
 
 clean: ## Remove everything that was built; keeps credlink-data
 	cargo clean

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from queue import Empty, LifoQueue
 from urllib.parse import urlsplit
@@ -113,13 +113,20 @@ class Service:
     def verify_quickly(self, image: bytes, kind: str) -> tuple[int, dict]:
         """Status and JSON of `POST /verify`, with as little work on this side as can be: for thousands of them."""
         try:
-            connection = self._connections.get_nowait()
-        except Empty:
+            return self._verify_over(self._connections.get_nowait(), image, kind)
+        except (Empty, OSError, HTTPException):
+            # None is left, or the service closed an idle one.
             address = urlsplit(self.url)
-            connection = HTTPConnection(address.hostname, address.port, timeout=DEADLINE)
-        connection.request("POST", "/verify", body=image, headers={"Content-Type": kind})
-        response = connection.getresponse()
-        answer = response.status, json.loads(response.read())
+            return self._verify_over(HTTPConnection(address.hostname, address.port, timeout=DEADLINE), image, kind)
+
+    def _verify_over(self, connection: HTTPConnection, image: bytes, kind: str) -> tuple[int, dict]:
+        try:
+            connection.request("POST", "/verify", body=image, headers={"Content-Type": kind})
+            response = connection.getresponse()
+            answer = response.status, json.loads(response.read())
+        except BaseException:
+            connection.close()
+            raise
         self._connections.put(connection)
         return answer
 

@@ -355,7 +355,8 @@ def test_what_lies_about_credentials_is_refused_or_signed_well(target):
         stored = target.proof_files()
         response = target.post_sign(image)
         if response.status_code == 200:
-            assert_valid(response.content, target.root_pem)
+            # A broken credential may live on as an ingredient, with its faults written down.
+            assert_valid(response.content, target.root_pem, history=False)
             assert manifest_store(response.content) is not None, name
         else:
             assert_error(response, "VALIDATION_FAILED")

@@ -317,6 +317,7 @@ def test_import_refuses_a_key_that_does_not_match(data, made):
 
 def test_import_refuses_the_wrong_order(data, made):
     refused_import(data, made.pem("intermediate", "leaf"), made.key)
+    refused_import(data, made.pem("leaf", "root", "intermediate"), made.key)
 
 
 def test_import_refuses_a_gap(tmp_path, data, made):

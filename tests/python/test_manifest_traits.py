@@ -157,7 +157,7 @@ def test_what_the_caller_says_is_gathered(service, image):
 
 
 def test_nothing_is_gathered_when_the_caller_says_nothing(service, image):
-    assert set(active_manifest(service.sign(image)).gathered) <= {"c2pa.ingredient.v3"}
+    assert not active_manifest(service.sign(image)).gathered
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

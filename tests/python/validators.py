@@ -21,7 +21,9 @@ class Verdict:
     state: str
     """`Invalid`, `Valid` or `Trusted`."""
     failures: tuple[str, ...]
-    """Failure codes, of the active manifest and of its ingredients."""
+    """Failure codes of the active manifest."""
+    history: tuple[str, ...]
+    """Failure codes of its ingredients."""
     raw: dict
     """The whole report."""
 
@@ -35,10 +37,7 @@ def c2pa_python(image: bytes, root_pem: str | None) -> Verdict:
         with c2pa.Reader(media_type(image), io.BytesIO(image), context=context) as reader:
             raw = json.loads(reader.json())
     results = raw["validation_results"]
-    failures = _codes(results["activeManifest"]["failure"])
-    for delta in results.get("ingredientDeltas", []):
-        failures += _codes(delta["validationDeltas"]["failure"])
-    return Verdict(raw["validation_state"], tuple(failures), raw)
+    return Verdict(raw["validation_state"], _codes([results["activeManifest"]]), _history(results), raw)
 
 
 def encypher(image: bytes, root_pem: str | None, *, strict: bool = False) -> Verdict:
@@ -57,14 +56,16 @@ def encypher(image: bytes, root_pem: str | None, *, strict: bool = False) -> Ver
             telemetry=False,
         )
     )
-    failures = _codes(raw["validation_results"]["failure"])
-    for delta in raw["manifest_report"]["validation_results"].get("ingredientDeltas", []):
-        failures += _codes(delta["validationDeltas"]["failure"])
-    return Verdict(raw["validation_state"], tuple(failures), raw)
+    active = _codes([raw["validation_results"]])
+    history = _history(raw["manifest_report"]["validation_results"])
+    return Verdict(raw["validation_state"], active, history, raw)
 
 
-def assert_valid(image: bytes, root_pem: str) -> None:
-    """Both validators call the image Valid, and Trusted when they know our root."""
+def assert_valid(image: bytes, root_pem: str, *, history: bool = True) -> None:
+    """Both validators call the image Valid, and Trusted when they know our root.
+
+    `history` says that the image's earlier credentials are to be valid too.
+    """
     for validate in (c2pa_python, encypher):
         stranger = validate(image, None)
         assert stranger.state == "Valid", (validate.__name__, stranger.state, stranger.failures)
@@ -72,7 +73,12 @@ def assert_valid(image: bytes, root_pem: str) -> None:
         friend = validate(image, root_pem)
         assert friend.state == "Trusted", (validate.__name__, friend.state, friend.failures)
         assert not friend.failures, (validate.__name__, friend.failures)
+        assert not (history and friend.history), (validate.__name__, friend.history)
 
 
-def _codes(entries: list[dict]) -> list[str]:
-    return [entry["code"] for entry in entries]
+def _history(results: dict) -> tuple[str, ...]:
+    return _codes([delta["validationDeltas"] for delta in results.get("ingredientDeltas", [])])
+
+
+def _codes(results: list[dict]) -> tuple[str, ...]:
+    return tuple(entry["code"] for result in results for entry in result["failure"])

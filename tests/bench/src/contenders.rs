@@ -47,7 +47,8 @@ impl Clock for SystemClock {
 impl Contenders {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let keys = LocalKeys::open_or_create(folder.path(), KeyKind::P256, SystemClock.now()).expect("new keys");
+        let keys =
+            LocalKeys::open_or_create(folder.path(), KeyKind::P256, SystemClock.now()).expect("new keys");
         let trust_pem = keys.trust_anchors().expect("the new root");
         let pem = std::fs::read_to_string(folder.path().join("signer.pem")).expect("the new signer");
         let chain_start = pem.find("-----BEGIN CERTIFICATE").expect("a certificate");
@@ -73,7 +74,10 @@ impl Contenders {
         let c2pa_signer = c2pa_signer.as_ref();
         let mut contenders: Vec<(&'static str, Box<dyn FnMut() + '_>)> = vec![
             ("SHA-256 alone", Box::new(|| drop(std::hint::black_box(Sha256::digest(bytes))))),
-            ("c2pa Builder::sign, thumbnails off", Box::new(|| builder_sign(c2pa_signer, mime, bytes, false))),
+            (
+                "c2pa Builder::sign, thumbnails off",
+                Box::new(|| builder_sign(c2pa_signer, mime, bytes, false)),
+            ),
             ("c2pa Builder::sign, thumbnails on", Box::new(|| builder_sign(c2pa_signer, mime, bytes, true))),
             (SIGN_PLAIN, Box::new(|| drop(self.sign(&image, &plain, &MemoryProofStore::default())))),
             (SIGN_WHOLE, Box::new(|| drop(self.sign(&image, &whole, &MemoryProofStore::default())))),
@@ -113,7 +117,8 @@ impl Contenders {
     fn read(&self, mime: &str, signed: &[u8]) {
         let settings = json!({"trust": {"trust_anchors": self.trust_pem}});
         let context = Context::new().with_settings(settings).expect("valid settings");
-        let reader = Reader::from_context(context).with_stream(mime, Cursor::new(signed)).expect("a credential");
+        let reader =
+            Reader::from_context(context).with_stream(mime, Cursor::new(signed)).expect("a credential");
         assert_eq!(reader.validation_state(), c2pa::ValidationState::Trusted);
         std::hint::black_box(reader.json());
     }
@@ -125,7 +130,8 @@ impl Contenders {
 }
 
 fn builder_sign(signer: &dyn c2pa::Signer, mime: &str, bytes: &[u8], thumbnails: bool) {
-    let settings = json!({"builder": {"thumbnail": {"enabled": thumbnails}}, "verify": {"verify_after_sign": false}});
+    let settings =
+        json!({"builder": {"thumbnail": {"enabled": thumbnails}}, "verify": {"verify_after_sign": false}});
     let context = Context::new().with_settings(settings).expect("valid settings");
     let definition = json!({
         "assertions": [{"label": "c2pa.actions", "data": {"actions": [{
@@ -133,7 +139,8 @@ fn builder_sign(signer: &dyn c2pa::Signer, mime: &str, bytes: &[u8], thumbnails:
             "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture",
         }]}}],
     });
-    let mut builder = Builder::from_context(context).with_definition(definition.to_string()).expect("a definition");
+    let mut builder =
+        Builder::from_context(context).with_definition(definition.to_string()).expect("a definition");
     let mut output = Cursor::new(Vec::with_capacity(bytes.len() + 100_000));
     builder.sign(signer, mime, &mut Cursor::new(bytes), &mut output).expect("the picture can be signed");
     std::hint::black_box(output);

@@ -44,7 +44,10 @@ fn speed() {
         }
         let of = |name: &str| rows.iter().find(|(row, _)| row == name).expect("a row of the table").1;
         println!("  our sign without fingerprint / SHA-256: {:.2}", of(contenders::SIGN_PLAIN) / floor);
-        println!("  naive pipeline / our whole sign: {:.2}", of(contenders::NAIVE) / of(contenders::SIGN_WHOLE));
+        println!(
+            "  naive pipeline / our whole sign: {:.2}",
+            of(contenders::NAIVE) / of(contenders::SIGN_WHOLE)
+        );
         println!("  our verify / c2pa Reader: {:.2}", of(contenders::VERIFY) / of(contenders::READER));
     }
 }

@@ -10,7 +10,9 @@ use crate::{contenders::Contenders, pictures};
 
 /// Signs files of several sizes, each in a process of its own.
 pub fn table() {
-    println!("\nPeak memory of a process that signs one file (what it needs before reading the file: first row)");
+    println!(
+        "\nPeak memory of a process that signs one file (what it needs before reading the file: first row)"
+    );
     let folder = tempfile::tempdir().expect("a temporary folder");
     let small = pictures::jpeg(&pictures::photograph(64, 64, 4), 80);
     row(folder.path(), "JPEG of 64 x 64", &small);
@@ -18,7 +20,11 @@ pub fn table() {
     row(folder.path(), "JPEG, 100 megapixels", &pictures::jpeg(&pictures::photograph(10_000, 10_000, 4), 70));
     row(folder.path(), "JPEG of 50 MB", &fill_up(pictures::jpeg(&pictures::photograph(7000, 6000, 120), 97)));
     row(folder.path(), "PNG of 50 MB", &fill_up(pictures::png(&pictures::photograph(4400, 4000, 20))));
-    row(folder.path(), "WebP lossy, 12 megapixels", &pictures::webp(&pictures::photograph(4000, 3000, 10), 90.0));
+    row(
+        folder.path(),
+        "WebP lossy, 12 megapixels",
+        &pictures::webp(&pictures::photograph(4000, 3000, 10), 90.0),
+    );
 }
 
 /// Signs `file` and prints the peak.
@@ -39,7 +45,10 @@ fn row(folder: &Path, name: &str, bytes: &[u8]) {
     let output = Command::new(program).arg("sign").arg(&file).output().expect("it runs again");
     let peak: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("the peak in kB");
     let (peak, length) = (peak / 1024.0, bytes.len() as f64 / f64::from(1 << 20));
-    println!("  {name:<28} {length:>6.1} MiB file  {peak:>7.1} MiB peak  {:>7.1} MiB above the file", peak - length);
+    println!(
+        "  {name:<28} {length:>6.1} MiB file  {peak:>7.1} MiB peak  {:>7.1} MiB above the file",
+        peak - length
+    );
 }
 
 /// Lengthens a file to just under 50 MiB behind its end, as motion photos do.

@@ -14,7 +14,9 @@ pub fn photograph(width: u32, height: u32, grain: u32) -> RgbImage {
         let wave = ((u * 19.0).sin() + (v * 13.0 + u * 5.0).cos()) * 40.0;
         let edge = if ((u * 9.0) as i32 + (v * 7.0) as i32) % 2 == 0 { 24 } else { -24 };
         let level = |base: f32| (base + wave) as i32 + edge + noise;
-        image::Rgb([level(130.0), level(120.0 + 40.0 * u), level(100.0 + 60.0 * v)].map(|c| c.clamp(0, 255) as u8))
+        image::Rgb(
+            [level(130.0), level(120.0 + 40.0 * u), level(100.0 + 60.0 * v)].map(|c| c.clamp(0, 255) as u8),
+        )
     })
 }
 

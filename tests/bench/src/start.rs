@@ -33,5 +33,8 @@ pub fn table() {
     let first = start();
     let mut times: Vec<f64> = (0..20).map(|_| start()).collect();
     times.sort_by(f64::total_cmp);
-    println!("\nStart to listening: {:.1} ms median, {:.1} ms at most; {first:.1} ms with keys still to be made", times[10], times[19]);
+    println!(
+        "\nStart to listening: {:.1} ms median, {:.1} ms at most; {first:.1} ms with keys still to be made",
+        times[10], times[19]
+    );
 }

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 /// Runs every contender once per round and returns the median of each, in seconds.
-pub fn in_turns(rounds: usize, contenders: &mut [(&'static str, Box<dyn FnMut() + '_>)]) -> Vec<(String, f64)> {
+pub fn in_turns(
+    rounds: usize,
+    contenders: &mut [(&'static str, Box<dyn FnMut() + '_>)],
+) -> Vec<(String, f64)> {
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..=rounds {
         for ((_, run), times) in contenders.iter_mut().zip(&mut times) {
