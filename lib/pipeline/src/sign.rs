@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{
     asset::{Asset, AssetError, Format, Limits},
     credential::{CredentialError, CredentialReading, Draft, ParentCredential, TrustAnchors},
-    digest::{Sha256Hash, hash_pair},
+    digest::{Sha256Hash, hash_both},
     embed::{EmbedError, Embedding, RecordPayloads, Rope, carriers},
     fingerprint::Fingerprint,
     manifest::{DigitalSourceType, Inception, ManifestDefinition, SignOptions},
@@ -225,7 +225,7 @@ fn lay_out(
     let draft = Draft::new(definition, asset.format(), parent, signer)?;
     let record = record_payloads(asset, definition.proof_uri);
     let embedding = Embedding::plan(asset, &record, draft.store_length())?;
-    let (image_hash, hard_binding) = hash_pair(&[asset.bytes()], &embedding.hashed());
+    let (image_hash, hard_binding) = hash_both(&[asset.bytes()], &embedding.hashed());
     Ok(Prepared { draft, embedding, image_hash, hard_binding })
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     ops::Range,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -61,7 +61,7 @@ impl Draft {
         parent: Option<ParentCredential>,
         signer: &dyn Signer,
     ) -> Result<Self, CredentialError> {
-        let mut builder = Builder::from_context(signing_context()?);
+        let mut builder = Builder::from_shared_context(signing_context()?);
         builder.definition.label = Some(definition.id.manifest_label());
         builder.definition.claim_version = Some(2);
         builder.definition.claim_generator_info = vec![claim_generator()];
@@ -131,18 +131,26 @@ impl Draft {
     }
 }
 
-fn signing_context() -> Result<Context, c2pa::Error> {
-    Context::new().with_settings(json!({
+/// The library's settings, read once: reading them takes longer than making a manifest.
+fn signing_context() -> Result<&'static Arc<Context>, CredentialError> {
+    static CONTEXT: LazyLock<Result<Arc<Context>, String>> = LazyLock::new(|| {
+        Context::new().with_settings(signing_settings()).map(Context::into_shared).map_err(|e| e.to_string())
+    });
+    CONTEXT.as_ref().map_err(|reason| CredentialError::Library(c2pa::Error::BadParam(reason.clone())))
+}
+
+fn signing_settings() -> Value {
+    json!({
         "builder": {
             "thumbnail": {"enabled": false},
             "actions": {"auto_created_action": {"enabled": false}, "auto_opened_action": {"enabled": false},
                         "auto_placed_action": {"enabled": false}},
             "created_assertion_labels": ["c2pa.actions", "c2pa.ingredient", SOFT_BINDING_LABEL, PROOF_LABEL],
         },
-        // The caller's own test of the finished store is its hash; verifying here would hash the image again.
+        // The store is checked by what it is made of; verifying here would hash the image again.
         "verify": {"verify_after_sign": false, "remote_manifest_fetch": false, "ocsp_fetch": false},
         "core": {"allowed_network_hosts": []},
-    }))
+    })
 }
 
 fn claim_generator() -> ClaimGeneratorInfo {
