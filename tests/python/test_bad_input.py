@@ -266,12 +266,12 @@ def assert_reported(target: Service, image: bytes) -> dict | None:
     return report
 
 
-# What is too long
-
-
 def test_bytes_behind_the_riff_container_are_refused(refuses):
     """Not every validator reads such a file, so it is not signed."""
     refuses(corpus()["webp-lossy"] + b"trailing", "VALIDATION_FAILED")
+
+
+# What is too long
 
 
 def test_50_megabytes_and_one_byte(target, refuses):
