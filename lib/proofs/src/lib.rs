@@ -1,7 +1,7 @@
 //! Where proofs live.
 //!
 //! Every store implements the port [`ProofStore`](credlink_pipeline::proof::ProofStore) and passes the same
-//! [`contract`] suite. [`MemoryProofStore`] is for tests and for a process that need not remember;
+//! `contract` suite. [`MemoryProofStore`] is for tests and for a process that need not remember;
 //! [`LocalProofStore`] keeps proofs in a folder, which several processes may use at once.
 
 #[cfg(any(test, feature = "contract"))]

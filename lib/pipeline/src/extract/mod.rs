@@ -2,14 +2,14 @@
 //!
 //! | step | what is found | source | confidence |
 //! |---|---|---|---|
-//! | [`embedded_store`] | the one manifest store, in its place | `jumbf` | 100 |
+//! | `embedded_store` | the one manifest store, in its place | `jumbf` | 100 |
 //! | | the one manifest store, whole, but badly placed | `jumbf` | 80 |
-//! | [`exif_record`] | a recovery record or an old manifest in EXIF | `exif` | 70 |
-//! | [`xmp_record`] | the same in XMP | `xmp` | 60 |
-//! | [`private_record`] | the same in a private chunk, a text chunk or a JPEG comment | `png-chunk` | 50 |
-//! | [`misplaced_store`] | a whole manifest store where none belongs | `partial` | 40 |
+//! | `exif_record` | a recovery record or an old manifest in EXIF | `exif` | 70 |
+//! | `xmp_record` | the same in XMP | `xmp` | 60 |
+//! | `private_record` | the same in a private chunk, a text chunk or a JPEG comment | `png-chunk` | 50 |
+//! | `misplaced_store` | a whole manifest store where none belongs | `partial` | 40 |
 //! | either store step | a manifest store that is cut short or whose length lies | `partial` | 20 |
-//! | [`loose_proof_uri`] | the text of a proof URI anywhere | `partial` | 10 |
+//! | `loose_proof_uri` | the text of a proof URI anywhere | `partial` | 10 |
 //! | | nothing | `none` | 0 |
 //!
 //! The best row that applies gives the source and the confidence. What other steps found is kept: a proof
