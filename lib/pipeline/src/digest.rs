@@ -8,7 +8,7 @@
 use std::{
     fmt,
     str::FromStr,
-    thread::{self, available_parallelism},
+    thread::{self, Scope, ScopedJoinHandle, available_parallelism},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -23,6 +23,11 @@ impl Sha256Hash {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of a message that is given as pieces in order.
+    pub fn of_pieces(pieces: &[&[u8]]) -> Self {
+        Message::new(pieces).finish()
     }
 
     /// The 32 bytes.
@@ -70,30 +75,41 @@ impl<'de> Deserialize<'de> for Sha256Hash {
 #[error("a SHA-256 is 64 hexadecimal digits")]
 pub struct InvalidHash;
 
-/// The digests of two messages, each given as pieces in order: on two threads when they are long and there are
-/// cores, else in turns on this one.
-pub fn hash_both(first: &[&[u8]], second: &[&[u8]]) -> (Sha256Hash, Sha256Hash) {
-    let length = second.iter().map(|piece| piece.len()).sum::<usize>();
-    if length < WORTH_A_THREAD || available_parallelism().map_or(1, usize::from) < 2 {
-        return hash_pair(first, second);
-    }
-    thread::scope(|scope| {
-        let beside = thread::Builder::new().spawn_scoped(scope, || Message::new(first).finish());
-        match beside {
-            Ok(beside) => {
-                let second = Message::new(second).finish();
-                let first = beside.join().unwrap_or_else(|_| Message::new(first).finish());
-                (first, second)
-            }
-            // The system has no thread to give.
-            Err(_) => hash_pair(first, second),
-        }
-    })
+/// The digest of an image, begun on a thread of its own while other work goes on: for a long image where there
+/// are cores. Else it waits for the second digest.
+#[derive(Debug)]
+pub struct ImageDigest<'scope> {
+    image: &'scope [u8],
+    beside: Option<ScopedJoinHandle<'scope, Sha256Hash>>,
 }
 
 /// From this length on, in bytes, a second thread saves more than the half millisecond it may cost when all
 /// cores are busy.
 const WORTH_A_THREAD: usize = 2 << 20;
+
+impl<'scope> ImageDigest<'scope> {
+    /// Begins.
+    pub fn begin(scope: &'scope Scope<'scope, '_>, image: &'scope [u8]) -> Self {
+        let worth_it =
+            image.len() >= WORTH_A_THREAD && available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        // Without a thread from the system, it is done in turns.
+        let beside = worth_it
+            .then(|| thread::Builder::new().spawn_scoped(scope, move || Sha256Hash::of(image)).ok())
+            .flatten();
+        Self { image, beside }
+    }
+
+    /// The digest of the image, and that of another message, given as pieces in order.
+    pub fn finish_with(self, other: &[&[u8]]) -> (Sha256Hash, Sha256Hash) {
+        match self.beside {
+            None => hash_pair(&[self.image], other),
+            Some(beside) => {
+                let other = Sha256Hash::of_pieces(other);
+                (beside.join().unwrap_or_else(|_| Sha256Hash::of(self.image)), other)
+            }
+        }
+    }
+}
 
 /// The digests of two messages, each given as pieces in order, in turns.
 fn hash_pair(first: &[&[u8]], second: &[&[u8]]) -> (Sha256Hash, Sha256Hash) {
@@ -247,11 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn two_threads_say_the_same() {
-        let data = pseudo_random(WORTH_A_THREAD + 77);
-        let (a, b) = hash_both(&[&data[..100], &data[100..]], &[&data]);
-        assert_eq!(a, Sha256Hash::of(&data));
-        assert_eq!(b, a);
+    fn short_and_long_images_are_hashed_alike() {
+        for length in [0, 1000, WORTH_A_THREAD + 77] {
+            let data = pseudo_random(length);
+            let (image, other) = thread::scope(|scope| {
+                ImageDigest::begin(scope, &data).finish_with(&[&data[..length / 3], &data[length / 3..]])
+            });
+            assert_eq!(image, Sha256Hash::of(&data));
+            assert_eq!(other, image);
+        }
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The story of a signature: from an image to a signed image and a durable proof.
 
+use std::thread;
+
 use bytes::Bytes;
 use thiserror::Error;
 
 use crate::{
     asset::{Asset, AssetError, Format, Limits},
     credential::{CredentialError, CredentialReading, Draft, ParentCredential, TrustAnchors},
-    digest::{Sha256Hash, hash_both},
+    digest::{ImageDigest, Sha256Hash},
     embed::{EmbedError, Embedding, RecordPayloads, Rope, carriers},
-    fingerprint::Fingerprint,
+    fingerprint::{Fingerprint, FingerprintError},
     manifest::{DigitalSourceType, Inception, ManifestDefinition, SignOptions},
     proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
     proof_uri::ProofUriBase,
@@ -101,7 +103,7 @@ impl From<CredentialError> for SignError {
 
 /// Signs `image` and keeps the proof. When this returns, the proof is durable.
 ///
-/// Mostly processor work: about a SHA-256 of the image, and the fingerprint beside it on a second thread.
+/// Mostly processor work: about a SHA-256 of the image, and on other threads another one and the fingerprint.
 ///
 /// # Errors
 /// [`SignError`]; then nothing was stored.
@@ -110,21 +112,20 @@ pub async fn sign(
     options: &SignOptions,
     context: &SignContext<'_>,
 ) -> Result<SignedImage, SignError> {
-    let asset = Asset::parse(image, &context.settings.limits)?;
-    let parent = parent_credential(&asset, context.trust);
     let id = ProofId::random();
     let now = context.clock.now();
     let proof_uri = context.proof_uris.uri_for(id);
     let mut definition = ManifestDefinition {
         id,
-        inception: inception(parent.is_some(), options, context.settings),
+        // Until the image is read: it may bring a credential.
+        inception: Inception::Opened,
         fingerprint: context.settings.fingerprint.then_some(Fingerprint::PENDING),
         proof_uri: &proof_uri,
         expires_at: now.plus_days(context.settings.proof_lifetime_days),
         options,
         creative_work: context.settings.creative_work,
     };
-    let prepared = prepare(&asset, &mut definition, parent, context.signer)?;
+    let prepared = prepare(&image, &mut definition, context)?;
     let store =
         prepared.draft.sign(prepared.hard_binding, prepared.embedding.exclusion(), context.signer).await?;
     let store = Bytes::from(store);
@@ -134,8 +135,8 @@ pub async fn sign(
         image_hash: prepared.image_hash,
         manifest_hash: Sha256Hash::of(&store),
         fingerprint: definition.fingerprint.map(|fingerprint| fingerprint.to_string()),
-        format: asset.format(),
-        image_length: asset.bytes().len() as u64,
+        format: prepared.format,
+        image_length: image.len() as u64,
         created_at: now,
         expires_at: definition.expires_at,
     };
@@ -174,46 +175,53 @@ fn inception(has_credential: bool, options: &SignOptions, settings: &SignSetting
 
 /// Everything that the signature is made over.
 struct Prepared {
+    format: Format,
     draft: Draft,
     embedding: Embedding,
     image_hash: Sha256Hash,
     hard_binding: Sha256Hash,
 }
 
-/// Lays the signed image out and hashes it, while the fingerprint is computed on a second thread. The
-/// fingerprint has a fixed length, so the layout does not wait for it; should there be none, the layout is
-/// made again without.
+/// Reads the image, lays the signed one out and hashes both. The image's own digest and its fingerprint are
+/// computed on other threads meanwhile. The fingerprint has a fixed length, so the layout does not wait for
+/// it; should there be none, the layout is made again without.
 fn prepare(
-    asset: &Asset,
+    image: &Bytes,
     definition: &mut ManifestDefinition<'_>,
-    parent: Option<ParentCredential>,
-    signer: &dyn Signer,
+    context: &SignContext<'_>,
 ) -> Result<Prepared, SignError> {
-    if definition.fingerprint.is_none() {
-        return lay_out(asset, definition, parent, signer);
-    }
-    let (prepared, fingerprint) = std::thread::scope(|scope| {
-        let fingerprint = scope.spawn(|| Fingerprint::of_image(asset.bytes(), asset.format()));
-        let prepared = lay_out(asset, definition, parent.clone(), signer);
-        (prepared, fingerprint.join())
-    });
-    match fingerprint {
-        Ok(Ok(fingerprint)) => {
-            let mut prepared = prepared?;
-            definition.fingerprint = Some(fingerprint);
-            prepared.draft.set_soft_binding(definition)?;
-            Ok(prepared)
+    thread::scope(|scope| {
+        let image_digest = ImageDigest::begin(scope, image);
+        let asset = Asset::parse(image.clone(), &context.settings.limits)?;
+        let format = asset.format();
+        let fingerprint =
+            definition.fingerprint.map(|_| scope.spawn(move || Fingerprint::of_image(image, format)));
+        let parent = parent_credential(&asset, context.trust);
+        definition.inception = inception(parent.is_some(), definition.options, context.settings);
+        let (mut draft, mut embedding) = lay_out(&asset, definition, parent.clone(), context.signer)?;
+        let (image_hash, mut hard_binding) = image_digest.finish_with(&embedding.hashed());
+        if let Some(fingerprint) = fingerprint {
+            definition.fingerprint = computed(fingerprint.join());
+            if definition.fingerprint.is_some() {
+                draft.set_soft_binding(definition)?;
+            } else {
+                (draft, embedding) = lay_out(&asset, definition, parent, context.signer)?;
+                hard_binding = Sha256Hash::of_pieces(&embedding.hashed());
+            }
         }
-        other => {
-            let reason = match other {
-                Ok(Err(error)) => error.to_string(),
-                _ => "the decoder panicked".to_owned(),
-            };
-            tracing::warn!(reason, "the image has no fingerprint and is signed without a soft binding");
-            definition.fingerprint = None;
-            lay_out(asset, definition, parent, signer)
-        }
-    }
+        Ok(Prepared { format, draft, embedding, image_hash, hard_binding })
+    })
+}
+
+/// The fingerprint; without one the image is signed all the same, and the log says why.
+fn computed(outcome: thread::Result<Result<Fingerprint, FingerprintError>>) -> Option<Fingerprint> {
+    let reason = match outcome {
+        Ok(Ok(fingerprint)) => return Some(fingerprint),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the decoder panicked".to_owned(),
+    };
+    tracing::warn!(reason, "the image has no fingerprint and is signed without a soft binding");
+    None
 }
 
 fn lay_out(
@@ -221,12 +229,11 @@ fn lay_out(
     definition: &ManifestDefinition<'_>,
     parent: Option<ParentCredential>,
     signer: &dyn Signer,
-) -> Result<Prepared, SignError> {
+) -> Result<(Draft, Embedding), SignError> {
     let draft = Draft::new(definition, asset.format(), parent, signer)?;
     let record = record_payloads(asset, definition.proof_uri);
     let embedding = Embedding::plan(asset, &record, draft.store_length())?;
-    let (image_hash, hard_binding) = hash_both(&[asset.bytes()], &embedding.hashed());
-    Ok(Prepared { draft, embedding, image_hash, hard_binding })
+    Ok((draft, embedding))
 }
 
 /// The recovery record in every carrier that the image has free, so that nothing of the image is rewritten.

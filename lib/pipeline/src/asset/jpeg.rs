@@ -174,7 +174,9 @@ fn check_scan_header(walk: &mut Walk<'_>, picture: &Picture, payload: &[u8], at:
 /// Where the entropy-coded data from `at` on ends: at the first marker that is no restart marker, or at its
 /// first fill byte.
 fn end_of_scan(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr(0xFF, rest)) {
+    loop {
+        at += length_without_marker(bytes.get(at..).unwrap_or_default());
+        let Some(found) = bytes.get(at..).and_then(|rest| memchr(0xFF, rest)) else { break };
         let first = at + found;
         let mut code = first + 1;
         while bytes.get(code) == Some(&0xFF) {
@@ -187,6 +189,19 @@ fn end_of_scan(bytes: &[u8], mut at: usize) -> usize {
         }
     }
     bytes.len()
+}
+
+/// How many bytes, in whole blocks, hold no marker: every 0xFF is followed by 0x00. The loop has no early way
+/// out, so that the compiler makes vector instructions of it: stuffed bytes are too frequent to look for one
+/// by one.
+fn length_without_marker(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let next = bytes.get(1..).unwrap_or_default();
+    let blocks = bytes.as_chunks::<BLOCK>().0.iter().zip(next.as_chunks::<BLOCK>().0);
+    let has_marker = |block: &[u8; BLOCK], next: &[u8; BLOCK]| {
+        block.iter().zip(next).fold(false, |found, (byte, next)| found | ((*byte == 0xFF) & (*next != 0)))
+    };
+    BLOCK * blocks.take_while(|(block, next)| !has_marker(block, next)).count()
 }
 
 #[cfg(test)]
@@ -271,5 +286,19 @@ mod tests {
         assert_eq!(kinds, [PartKind::Start, PartKind::Segment(marker::APP0), PartKind::Unparsed]);
         assert_eq!(damage.len(), 1);
         assert_eq!(damage[0].offset, 20);
+    }
+
+    #[test]
+    fn a_scan_ends_at_its_first_marker_wherever_that_stands() {
+        let data: Vec<u8> =
+            (0..400).map(|at| if at % 7 == 3 { 0xFF } else { u8::from(at % 7 != 4) }).collect();
+        for place in (0..400).filter(|at| at % 7 != 4) {
+            let mut bytes = data.clone();
+            bytes.splice(place..place, [0xFF, 0xD9]);
+            assert_eq!(super::end_of_scan(&bytes, 0), place);
+            bytes.splice(place..place + 2, [0xFF, 0xD3, 0xFF, 0xFF, 0xC4]);
+            assert_eq!(super::end_of_scan(&bytes, 0), place + 2);
+        }
+        assert_eq!(super::end_of_scan(&data, 0), data.len());
     }
 }
