@@ -16,7 +16,7 @@ help: ## List the targets
 
 # The dev profile optimises dependencies, where the time goes, and is built several times sooner than a release.
 run: ## Start the service on LISTEN with its state in DATA
-	cargo run --bin credlink -- serve --listen $(LISTEN) --data $(DATA)
+	@cargo run --bin credlink -- serve --listen $(LISTEN) --data $(DATA)
 
 build: ## Build the optimised program: target/release/credlink
 	cargo build --release --bin credlink
