@@ -260,12 +260,11 @@ fn signature_objection(status: &[Status]) -> Option<String> {
         let explanation = failure.explanation.as_deref().unwrap_or("the check failed");
         return Some(format!("{}: {explanation}", failure.code));
     }
-    let succeeded =
-        |suffix: &str| active().any(|s| s.kind == StatusKind::Success && s.code.ends_with(suffix));
-    if !succeeded("claimSignature.validated") {
+    if !status.iter().any(|status| status.is_success_of_active("claimSignature.validated")) {
         return Some("the claim signature was not validated".into());
     }
-    if !succeeded("Hash.match") && !succeeded("sHash.match") {
+    // The hard bindings: dataHash, boxesHash, bmffHash (C2PA 2.4, section 15.2).
+    if !active().any(|status| status.kind == StatusKind::Success && status.code.ends_with("Hash.match")) {
         return Some("the content was not checked against the manifest".into());
     }
     None
