@@ -83,8 +83,8 @@ pub struct ImageDigest<'scope> {
     beside: Option<ScopedJoinHandle<'scope, Sha256Hash>>,
 }
 
-/// From this length on, in bytes, a second thread saves more than the half millisecond it may cost when all
-/// cores are busy.
+/// From this length on, in bytes, a second thread is used. A choice: shorter images leave the other core to
+/// other requests.
 const WORTH_A_THREAD: usize = 2 << 20;
 
 impl<'scope> ImageDigest<'scope> {

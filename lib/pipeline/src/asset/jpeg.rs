@@ -192,8 +192,8 @@ fn end_of_scan(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// How many bytes, in whole blocks, hold no marker: every 0xFF is followed by 0x00. The loop has no early way
-/// out, so that the compiler makes vector instructions of it: stuffed bytes are too frequent to look for one
-/// by one.
+/// out, so that the compiler can make vector instructions of it: stuffed bytes are too frequent to look for
+/// one by one.
 fn length_without_marker(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     let next = bytes.get(1..).unwrap_or_default();
