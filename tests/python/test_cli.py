@@ -378,3 +378,28 @@ def test_import_refuses_what_is_no_pem(tmp_path, data, made):
     refused_import(data, tmp_path / "absent", made.key)
     text.write_bytes(os.urandom(3_000_000))
     refused_import(data, text, made.key)
+
+
+def test_sign_with_a_chosen_certificate_and_for_older_readers(tmp_path, data, photo):
+    chosen = tmp_path / "chosen"
+    assert run("keys", "init", "--algorithm", "p-256", "--data", chosen).returncode == 0
+    signed = tmp_path / "signed.jpg"
+    trust = {"ISSUER_CERTIFICATE": str(chosen / "keys" / "root.pem")}
+    settings = trust | {"SIGNING_CERTIFICATE": str(chosen / "keys" / "signer.pem"), "WRITE_CREATIVE_WORK": "true"}
+    done = run("sign", photo, "-o", signed, "--creator", "Jane Doe", "--data", data, env=settings)
+    assert done.returncode == 0, done.stderr.decode()
+    assert_valid(signed.read_bytes(), (chosen / "keys" / "root.pem").read_text())
+    assert not (data / "keys").exists(), "no keys are made where others are chosen"
+    report = json.loads(run("verify", signed, "--json", "--data", data, env=trust).stdout)
+    labels = {assertion["label"]: assertion.get("created") for assertion in report["manifest"]["assertions"]}
+    assert labels["stds.schema-org.CreativeWork"] is not True
+    assert report["valid"] is True
+    assert run("verify", signed, "--data", data).returncode == 1, "without its root nobody vouches for the signer"
+
+
+def test_verify_at_a_chosen_time(tmp_path, data, photo):
+    signed = tmp_path / "signed.jpg"
+    assert run("sign", photo, "-o", signed, "--data", data).returncode == 0
+    done = run("verify", signed, "--json", "--data", data, "--at", "2099-01-01T00:00:00Z")
+    failed = {status["code"] for status in json.loads(done.stdout)["status"] if status["kind"] == "failure"}
+    assert (done.returncode, failed) == (1, {"claimSignature.outsideValidity"})
