@@ -15,6 +15,7 @@ use credlink_service::{
     Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
+    identity::FixedIdentity,
     installation::{Installation, InstallationError},
     router,
     server::{Ending, Server},
@@ -94,7 +95,7 @@ async fn serve(config: &Config) -> Result<Ending, ServeError> {
     writeln!(io::stdout(), "CredLink listening on {}", server.url())?;
     tracing::info!(url = server.url(), data = %config.data.display(), proof_uris, "listening");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = server.run(router(service), async { drop(stopped.await) });
+    let serving = server.run(router::all(service), async { drop(stopped.await) });
     // When all is done already, a second signal is no reason to fail: it loses against `serving`.
     Ok(tokio::select! {
         biased;
@@ -116,5 +117,5 @@ fn ports(config: &Config) -> Result<Ports, InstallationError> {
     let signer = installation.signer(config.signing_certificate.as_deref())?;
     let trust = installation.trust(&config.anchor_files())?;
     let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
-    Ok(Ports { signer, proofs, clock: Arc::new(SystemClock), trust })
+    Ok(Ports { identity: Arc::new(FixedIdentity { signer, trust }), proofs, clock: Arc::new(SystemClock) })
 }

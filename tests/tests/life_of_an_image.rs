@@ -2,11 +2,14 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use credlink_keys::KeyKind;
 use credlink_pipeline::{
     credential::{StatusKind, TrustAnchors, ValidationState},
     manifest::{CustomAssertion, SignOptions},
-    proof::ProofStore as _,
+    proof::{ProofId, ProofStore as _},
+    sign::SignError,
     timestamp::Clock as _,
     verdict::VerificationReport,
 };
@@ -144,4 +147,55 @@ async fn a_plain_picture_has_nothing_to_show() {
         assert_eq!(report.confidence, 0, "{format}: {:#?}", report.score);
         assert!(!report.valid && report.certificate.is_none() && report.manifest.is_none());
     }
+}
+
+#[tokio::test]
+async fn who_asks_twice_under_one_id_gets_the_same_image() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    for (name, picture) in of_each_format(64, 48) {
+        // A first credential, so that the image brings a history and a record of its own.
+        for picture in [picture.clone(), newsroom.sign(&picture).await] {
+            let id = ProofId::random();
+            let first = newsroom.sign_once(&picture, id).await.unwrap();
+            let again = newsroom.sign_once(&picture, id).await.unwrap();
+            assert!(first.image.to_vec() == again.image.to_vec(), "{name}: another image");
+            assert_eq!(first.record, again.record);
+            assert_eq!(first.record.id, id);
+            assert!(newsroom.verify(&again.image.to_vec()).await.valid);
+        }
+    }
+    let id = ProofId::random();
+    newsroom.sign_once(&support::jpeg(64, 48), id).await.unwrap();
+    let other = newsroom.sign_once(&support::jpeg(48, 64), id).await;
+    assert!(matches!(other, Err(SignError::OtherImage(taken)) if taken == id), "{other:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_ask_at_once_get_one_proof() {
+    let newsroom = Arc::new(Newsroom::new(KeyKind::P256));
+    let picture = support::jpeg(64, 48);
+    let id = ProofId::random();
+    let askers: Vec<_> = (0..8)
+        .map(|_| {
+            let (newsroom, picture) = (Arc::clone(&newsroom), picture.clone());
+            tokio::spawn(async move { newsroom.sign_once(&picture, id).await.unwrap().image.to_vec() })
+        })
+        .collect();
+    let mut images = Vec::new();
+    for asker in askers {
+        images.push(asker.await.unwrap());
+    }
+    assert!(images.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test]
+async fn an_id_that_expired_gives_way_to_the_next() {
+    let newsroom = Newsroom::new(KeyKind::P256);
+    let picture = support::jpeg(64, 48);
+    let id = ProofId::random();
+    newsroom.sign_once(&picture, id).await.unwrap();
+    newsroom.clock.advance_days(400);
+    let next = newsroom.sign_once(&picture, id).await.unwrap();
+    assert_ne!(next.record.id, id);
+    assert_eq!(newsroom.sign_once(&picture, id).await.unwrap().record, next.record);
 }

@@ -22,6 +22,7 @@ pub mod proof;
 pub mod proof_uri;
 pub mod recovery;
 pub mod sign;
+pub mod sign_once;
 pub mod signer;
 pub mod timestamp;
 pub mod verdict;

@@ -21,6 +21,16 @@ impl ProofId {
         Self(Uuid::new_v4())
     }
 
+    /// The id that belongs to `seed`: always the same, and different for every other seed. Looks like a random
+    /// one, which is what a manifest label must hold (C2PA 2.4, section 8.2).
+    pub fn derived_from(seed: Sha256Hash) -> Self {
+        let mut bytes = [0; 16];
+        for (byte, of_seed) in bytes.iter_mut().zip(seed.as_bytes()) {
+            *byte = *of_seed;
+        }
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
     /// The label of the manifest this proof belongs to (C2PA 2.4, section 8.2).
     pub fn manifest_label(self) -> String {
         format!("urn:c2pa:{self}")
@@ -169,6 +179,16 @@ mod tests {
         assert_eq!(ProofId::from_manifest_label(&id.manifest_label()), Some(id));
         assert_eq!(ProofId::from_manifest_label("urn:uuid:0"), None);
         assert_eq!(ProofId::from_manifest_label(&format!("{}:acme:2", id.manifest_label())), Some(id));
+    }
+
+    #[test]
+    fn a_seed_has_one_id_of_version_4() {
+        let id = ProofId::derived_from(Sha256Hash::of(b"one"));
+        assert_eq!(id, ProofId::derived_from(Sha256Hash::of(b"one")));
+        assert_ne!(id, ProofId::derived_from(Sha256Hash::of(b"another")));
+        let text = id.to_string();
+        assert_eq!(&text[14..15], "4", "{text}");
+        assert!("89ab".contains(&text[19..20]), "{text}");
     }
 
     #[test]

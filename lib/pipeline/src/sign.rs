@@ -90,6 +90,9 @@ pub enum SignError {
     /// The proof could not be kept.
     #[error(transparent)]
     Proofs(#[from] ProofStoreError),
+    /// Another image was signed under this id before. Only [`sign_once`](crate::sign_once::sign_once) says so.
+    #[error("the proof {0} belongs to another image")]
+    OtherImage(ProofId),
 }
 
 impl From<CredentialError> for SignError {
@@ -101,7 +104,7 @@ impl From<CredentialError> for SignError {
     }
 }
 
-/// Signs `image` and keeps the proof. When this returns, the proof is durable.
+/// Signs `image` under a new id and keeps the proof. When this returns, the proof is durable.
 ///
 /// Mostly processor work: about a SHA-256 of the image, and on other threads another one and the fingerprint.
 ///
@@ -112,7 +115,16 @@ pub async fn sign(
     options: &SignOptions,
     context: &SignContext<'_>,
 ) -> Result<SignedImage, SignError> {
-    let id = ProofId::random();
+    sign_as(ProofId::random(), image, options, context).await
+}
+
+/// Like [`sign`], under the given id, which must be free.
+pub(crate) async fn sign_as(
+    id: ProofId,
+    image: Bytes,
+    options: &SignOptions,
+    context: &SignContext<'_>,
+) -> Result<SignedImage, SignError> {
     let now = context.clock.now();
     let proof_uri = context.proof_uris.uri_for(id);
     let mut definition = ManifestDefinition {
@@ -239,7 +251,7 @@ fn lay_out(
 /// The recovery record in every carrier that the image has free, so that nothing of the image is rewritten.
 /// It gets a part of its own in every PNG, where XMP is taken, and where an earlier record has such a part:
 /// readers look there first, and would find the earlier one.
-fn record_payloads(asset: &Asset, proof_uri: &str) -> RecordPayloads {
+pub(crate) fn record_payloads(asset: &Asset, proof_uri: &str) -> RecordPayloads {
     let record = RecoveryRecord { proof_uri: proof_uri.to_owned() };
     let free = carriers(asset);
     let own_part = asset.format() == Format::Png || !free.xmp || has_own_part(asset);

@@ -1,7 +1,7 @@
 //! The HTTP API of CredLink, its configuration and its logs.
 //!
 //! A request passes, from outside to inside: [`server`] (connections, time limits, orderly end) →
-//! `request_id` → `request_body` → `access_log` → `error` (the envelope) → [`router()`] → one file per route in `routes`. The
+//! `request_id` → `request_body` → `access_log` → `error` (the envelope) → [`router`] → one file per route in `routes`. The
 //! work on images is done by `workers`, behind a bounded queue.
 
 mod access_log;
@@ -12,6 +12,7 @@ pub mod error;
 mod etag;
 mod file_name;
 mod form;
+pub mod identity;
 pub mod installation;
 pub mod logging;
 mod media_type;
@@ -20,12 +21,11 @@ mod pieces;
 mod proof_page;
 mod request_body;
 mod request_id;
-mod router;
+pub mod router;
 mod routes;
 pub mod server;
 mod service;
 mod workers;
 mod write_timeout;
 
-pub use router::router;
 pub use service::{Ports, Service, Settings};

@@ -19,16 +19,45 @@ use crate::{
 };
 
 /// The whole HTTP API, and the pages.
-pub fn router(service: Arc<Service>) -> Router {
+pub fn all(service: Arc<Service>) -> Router {
+    finish(sign_routes().merge(verify_routes()).merge(proof_routes()), service)
+}
+
+/// What signs.
+pub fn signing(service: Arc<Service>) -> Router {
+    finish(sign_routes(), service)
+}
+
+/// What verifies.
+pub fn verifying(service: Arc<Service>) -> Router {
+    finish(verify_routes(), service)
+}
+
+/// What shows proofs, pages and the state of the service.
+pub fn showing(service: Arc<Service>) -> Router {
+    finish(proof_routes(), service)
+}
+
+fn sign_routes() -> Router<Arc<Service>> {
+    Router::new().route("/sign", post(routes::sign::sign_image))
+}
+
+fn verify_routes() -> Router<Arc<Service>> {
+    Router::new().route("/verify", post(routes::verify::verify_image))
+}
+
+fn proof_routes() -> Router<Arc<Service>> {
     Router::new()
         .route("/", get(routes::page::index))
         .route("/app.js", get(routes::page::script))
         .route("/style.css", get(routes::page::style))
         .route("/icon.svg", get(routes::page::icon))
-        .route("/sign", post(routes::sign::sign_image))
-        .route("/verify", post(routes::verify::verify_image))
         .route("/health", get(routes::health::health))
         .route("/proofs/{id}", get(routes::proofs::proof))
+}
+
+fn finish(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    routes
         .fallback(nothing_here)
         .with_state(Arc::clone(&service))
         // The last one added is the outermost.

@@ -13,19 +13,17 @@ use credlink_pipeline::{
 };
 use tokio::time::Instant;
 
-use crate::{body::BodyMemory, workers::Workers};
+use crate::{body::BodyMemory, identity::Identity, workers::Workers};
 
 /// What the service needs from outside.
 #[derive(Clone)]
 pub struct Ports {
-    /// Signs manifests.
-    pub signer: Arc<dyn Signer>,
+    /// Who signs, and whom to trust.
+    pub identity: Arc<dyn Identity>,
     /// Keeps proofs.
     pub proofs: Arc<dyn ProofStore>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Whom to trust.
-    pub trust: TrustAnchors,
 }
 
 /// What the operator may choose.
@@ -69,22 +67,26 @@ impl Service {
         self.settings.sign.limits.max_bytes
     }
 
-    pub(crate) fn sign_context(&self) -> SignContext<'_> {
+    pub(crate) fn sign_context<'a>(
+        &'a self,
+        signer: &'a dyn Signer,
+        trust: &'a TrustAnchors,
+    ) -> SignContext<'a> {
         SignContext {
-            signer: &*self.ports.signer,
+            signer,
             proofs: &*self.ports.proofs,
             clock: &*self.ports.clock,
             proof_uris: &self.settings.proof_uris,
-            trust: &self.ports.trust,
+            trust,
             settings: &self.settings.sign,
         }
     }
 
-    pub(crate) fn verify_context(&self) -> VerifyContext<'_> {
+    pub(crate) fn verify_context<'a>(&'a self, trust: &'a TrustAnchors) -> VerifyContext<'a> {
         VerifyContext {
             proofs: &*self.ports.proofs,
             clock: &*self.ports.clock,
-            trust: &self.ports.trust,
+            trust,
             proof_uris: &self.settings.proof_uris,
             max_bytes: self.max_image_bytes(),
         }

@@ -11,9 +11,10 @@ use credlink_keys::{KeyKind, LocalKeys, LocalSigner};
 use credlink_pipeline::{
     credential::TrustAnchors,
     manifest::SignOptions,
-    proof::ProofRecord,
+    proof::{ProofId, ProofRecord},
     proof_uri::ProofUriBase,
-    sign::{SignContext, SignError, SignSettings, sign},
+    sign::{SignContext, SignError, SignSettings, SignedImage, sign},
+    sign_once::sign_once,
     timestamp::{Clock, Timestamp},
     verdict::VerificationReport,
     verify::{VerifyContext, verify},
@@ -73,16 +74,23 @@ impl Newsroom {
         image: &[u8],
         options: &SignOptions,
     ) -> Result<(Vec<u8>, ProofRecord), SignError> {
-        let context = SignContext {
+        let signed = sign(Bytes::copy_from_slice(image), options, &self.context()).await?;
+        Ok((signed.image.to_vec(), signed.record))
+    }
+
+    pub async fn sign_once(&self, image: &[u8], id: ProofId) -> Result<SignedImage, SignError> {
+        sign_once(Bytes::copy_from_slice(image), id, &SignOptions::default(), &self.context()).await
+    }
+
+    fn context(&self) -> SignContext<'_> {
+        SignContext {
             signer: self.signer.as_ref(),
             proofs: &self.proofs,
             clock: &self.clock,
             proof_uris: &self.proof_uris,
             trust: &self.trust,
             settings: &self.settings,
-        };
-        let signed = sign(Bytes::copy_from_slice(image), options, &context).await?;
-        Ok((signed.image.to_vec(), signed.record))
+        }
     }
 
     pub async fn sign(&self, image: &[u8]) -> Vec<u8> {

@@ -45,7 +45,10 @@ pub(crate) async fn sign_image(
     };
     let (upload, options) = read(&service, &content_type, request_body).await?;
     let worker = Arc::clone(&service);
-    let work = move || async move { sign(upload.bytes, &options, &worker.sign_context()).await };
+    let signer = service.ports.identity.signer().await.map_err(signer_failed)?;
+    let trust = service.ports.identity.trust().await.map_err(signer_failed)?;
+    let work =
+        move || async move { sign(upload.bytes, &options, &worker.sign_context(&*signer, &trust)).await };
     let signed = service.workers.run(work).await?.map_err(refused)?;
     Ok(answer(signed, upload.file_name.as_deref(), started))
 }
@@ -109,19 +112,26 @@ fn refused(error: SignError) -> ApiError {
         SignError::Embed(error @ EmbedError::Damaged) => {
             ApiError::new(ErrorCode::ValidationFailed, sentence(&error.to_string()))
         }
-        SignError::Signer(SignerError::Unavailable(reason)) => {
+        SignError::Signer(error) => signer_failed(error),
+        SignError::Proofs(error) => store_failed(error),
+        error @ (SignError::Embed(_) | SignError::Credential(_) | SignError::OtherImage(_)) => {
+            ApiError::fault(ErrorCode::SigningFailed, SIGNING_FAILED, error)
+        }
+    }
+}
+
+/// What a caller is told when there is no signer, or when it fails.
+pub(crate) fn signer_failed(error: SignerError) -> ApiError {
+    match error {
+        SignerError::Unavailable(reason) => {
             tracing::warn!(reason, "the signing key is not available");
             ApiError::unavailable("The signing key is not available now. Try again shortly.", 5)
         }
-        SignError::Signer(error @ SignerError::Unusable(_)) => ApiError::fault(
+        error @ SignerError::Unusable(_) => ApiError::fault(
             ErrorCode::CertificateInvalid,
             "The service's own key or certificate is unusable. Its operator must replace it.",
             error,
         ),
-        SignError::Proofs(error) => store_failed(error),
-        error @ (SignError::Embed(_) | SignError::Credential(_)) => {
-            ApiError::fault(ErrorCode::SigningFailed, SIGNING_FAILED, error)
-        }
     }
 }
 

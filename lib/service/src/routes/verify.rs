@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use credlink_pipeline::verify::{VerifyError, verify};
 
-use super::sign::sentence;
+use super::sign::{sentence, signer_failed};
 use crate::{
     body,
     error::{ApiError, ErrorCode},
@@ -28,7 +28,8 @@ pub(crate) async fn verify_image(
 ) -> Result<Response, ApiError> {
     let image = read(&service, request).await?;
     let worker = Arc::clone(&service);
-    let work = move || async move { verify(image, &worker.verify_context()).await };
+    let trust = service.ports.identity.trust().await.map_err(signer_failed)?;
+    let work = move || async move { verify(image, &worker.verify_context(&trust)).await };
     let report = service.workers.run(work).await.map_err(broken_off)?.map_err(|error| refused(&error))?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(report)).into_response())
 }

@@ -13,13 +13,12 @@ use credlink_pipeline::{
     proof::ProofStoreError,
     signer::{Signer, SignerError, SigningAlgorithm},
 };
-use credlink_service::Ports;
 use http_body_util::channel::Channel;
 use tokio::time::Instant;
 
 use crate::support::{
-    Answer, form, form_type, get, png, ports, ports_with_proofs, ports_with_signer, post, post_form, service,
-    service_with,
+    Answer, form, form_type, get, png, ports_signing_with, ports_with_proofs, ports_with_signer, post,
+    post_form, service, service_with,
 };
 
 async fn sign(router: &axum::Router) -> Answer {
@@ -153,7 +152,7 @@ async fn the_signer_that_has_no_chain_is_not_healthy() {
             Err(SignerError::Unusable("no chain".into()))
         }
     }
-    let ports = Ports { signer: Arc::new(NoChain), ..ports() };
+    let ports = ports_signing_with(Arc::new(NoChain));
     let health = get(&service_with(ports, &[]), "/health", &[]).await;
     assert_eq!(health.status, 503);
     assert_eq!(health.json()["checks"]["signer"], "failed");

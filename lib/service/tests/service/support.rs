@@ -19,7 +19,9 @@ use credlink_pipeline::{
     timestamp::{Clock as _, Timestamp},
 };
 use credlink_proofs::MemoryProofStore;
-use credlink_service::{Ports, Service, Settings, clock::SystemClock, config::Config, router};
+use credlink_service::{
+    Ports, Service, Settings, clock::SystemClock, config::Config, identity::FixedIdentity, router,
+};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -39,8 +41,13 @@ fn keys() -> (Arc<dyn Signer>, TrustAnchors) {
 
 /// What a service with defaults works with.
 pub(crate) fn ports() -> Ports {
-    let (signer, trust) = keys();
-    Ports { signer, proofs: Arc::new(MemoryProofStore::new()), clock: Arc::new(SystemClock), trust }
+    ports_signing_with(keys().0)
+}
+
+/// What a service works with that signs with `signer`.
+pub(crate) fn ports_signing_with(signer: Arc<dyn Signer>) -> Ports {
+    let identity = Arc::new(FixedIdentity { signer, trust: keys().1 });
+    Ports { identity, proofs: Arc::new(MemoryProofStore::new()), clock: Arc::new(SystemClock) }
 }
 
 /// Settings, as variables choose them.
@@ -54,7 +61,7 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
 
 /// A router over these ports.
 pub(crate) fn service_with(ports: Ports, variables: &[(&str, &str)]) -> Router {
-    router(Arc::new(Service::new(ports, settings(variables))))
+    router::all(Arc::new(Service::new(ports, settings(variables))))
 }
 
 /// A router with defaults.
@@ -185,9 +192,7 @@ impl<F: Fn() -> Result<(), SignerError> + Send + Sync> Signer for TamperedSigner
 pub(crate) fn ports_with_signer(
     before: impl Fn() -> Result<(), SignerError> + Send + Sync + 'static,
 ) -> Ports {
-    let ports = ports();
-    let signer = Arc::new(TamperedSigner { signer: Arc::clone(&ports.signer), before });
-    Ports { signer, ..ports }
+    ports_signing_with(Arc::new(TamperedSigner { signer: keys().0, before }))
 }
 
 /// A proof store that answers nothing but what the function says.
