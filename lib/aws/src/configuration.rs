@@ -42,16 +42,27 @@ pub enum ConfigurationError {
 /// When the environment has no region.
 pub fn on_lambda() -> Result<SdkConfig, ConfigurationError> {
     let region = env::var("AWS_REGION").map_err(|_| ConfigurationError::Missing("AWS_REGION"))?;
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    let endpoint = env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
+    Ok(explicit(region, credentials, endpoint))
+}
+
+/// The configuration with these values; without an endpoint, those of AWS in `region`.
+pub fn explicit(
+    region: String,
+    credentials: SharedCredentialsProvider,
+    endpoint: Option<String>,
+) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
-        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .credentials_provider(credentials)
         .http_client(http_client())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .retry_config(retries())
         .timeout_config(timeouts());
-    config.set_endpoint_url(env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()));
-    Ok(config.build())
+    config.set_endpoint_url(endpoint);
+    config.build()
 }
 
 /// The configuration on a person's machine: the same sources, in the same order, as the AWS command line takes
