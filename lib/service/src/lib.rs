@@ -5,6 +5,7 @@
 //! work on images is done by `workers`, behind a bounded queue.
 
 mod access_log;
+pub mod aws;
 mod body;
 pub mod clock;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod router;
 mod routes;
 pub mod server;
 mod service;
+pub mod uploads;
 mod workers;
 mod write_timeout;
 

@@ -1,0 +1,3 @@
+//! What the service needs of AWS.
+
+pub mod uploads;
