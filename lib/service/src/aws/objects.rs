@@ -1,0 +1,166 @@
+//! Objects of a bucket that holds images.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_s3::{
+    Client,
+    config::timeout::TimeoutConfig,
+    error::SdkError,
+    operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
+    primitives::ByteStream,
+};
+use bytes::{Bytes, BytesMut};
+use credlink_aws::Fault;
+use thiserror::Error;
+use tokio::time;
+
+/// How long an object of the greatest length may take on its way, each way.
+const MAX_TRANSFER_TIME: Duration = Duration::from_secs(20);
+
+/// A bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+}
+
+/// An object, whole.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its version, as S3 names it.
+    pub etag: Option<String>,
+    /// The metadata of whoever put it there.
+    pub metadata: HashMap<String, String>,
+}
+
+/// Why a bucket did not do as asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BucketError {
+    /// The object is longer than what is taken.
+    #[error("the object has {length} bytes; at most {limit} are taken")]
+    TooLarge {
+        /// Its length in bytes.
+        length: u64,
+        /// The greatest length in bytes.
+        limit: usize,
+    },
+    /// S3 does not answer now, or answers that it cannot.
+    #[error("S3 is not available: {0}")]
+    Unavailable(String),
+    /// S3 refuses, and will refuse again.
+    #[error("S3 refuses: {0}")]
+    Refused(String),
+}
+
+impl Bucket {
+    /// The bucket `name`.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The object `key`, of at most `limit` bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`BucketError`]; a longer object is not read.
+    pub async fn read(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
+        time::timeout(MAX_TRANSFER_TIME, self.read_now(key, limit)).await.map_err(too_slow)?
+    }
+
+    async fn read_now(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
+        let answer = self.client.get_object().bucket(&self.name).key(key).send().await;
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(failed(Fault::of(&error))),
+        };
+        let length = u64::try_from(answer.content_length().unwrap_or(0)).unwrap_or(0);
+        let too_large = |length| BucketError::TooLarge { length, limit };
+        let mut bytes = BytesMut::with_capacity(
+            usize::try_from(length).ok().filter(|length| *length <= limit).ok_or(too_large(length))?,
+        );
+        while let Some(piece) = answer.body.next().await {
+            let piece = piece.map_err(|error| BucketError::Unavailable(error.to_string()))?;
+            if bytes.len() + piece.len() > limit {
+                return Err(too_large((bytes.len() + piece.len()) as u64));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Some(Object {
+            bytes: bytes.freeze(),
+            etag: answer.e_tag,
+            metadata: answer.metadata.unwrap_or_default(),
+        }))
+    }
+
+    /// The version that the object `key` has now; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`BucketError`].
+    pub async fn etag(&self, key: &str) -> Result<Option<String>, BucketError> {
+        Ok(self.head(key).await?.and_then(|head| head.e_tag))
+    }
+
+    /// The metadata `name` of the object `key`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`BucketError`].
+    pub async fn metadata(&self, key: &str, name: &str) -> Result<Option<String>, BucketError> {
+        let head = self.head(key).await?;
+        Ok(head.and_then(|head| head.metadata).and_then(|mut metadata| metadata.remove(name)))
+    }
+
+    /// Puts an object there; one that is there already is replaced.
+    ///
+    /// # Errors
+    /// [`BucketError`]; then what was there before is still there.
+    pub async fn put(
+        &self,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+        metadata: &[(&str, String)],
+    ) -> Result<(), BucketError> {
+        let mut request = self.client.put_object().bucket(&self.name).key(key).content_type(content_type);
+        for (name, value) in metadata {
+            request = request.metadata(*name, value);
+        }
+        // The limits of the client are meant for calls of a few kilobytes.
+        let limits = TimeoutConfig::builder()
+            .operation_attempt_timeout(MAX_TRANSFER_TIME)
+            .operation_timeout(MAX_TRANSFER_TIME)
+            .build();
+        let request = request
+            .body(ByteStream::from(body))
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(limits));
+        request.send().await.map(drop).map_err(|error| failed(Fault::of(&error)))
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<HeadObjectOutput>, BucketError> {
+        match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(head) => Ok(Some(head)),
+            Err(SdkError::ServiceError(answer)) if answer.err().is_not_found() => Ok(None),
+            Err(error) => Err(failed(Fault::of(&error))),
+        }
+    }
+}
+
+fn too_slow(_: time::error::Elapsed) -> BucketError {
+    BucketError::Unavailable(format!("the object did not come within {MAX_TRANSFER_TIME:?}"))
+}
+
+fn failed(fault: Fault) -> BucketError {
+    match fault {
+        Fault::Transient(text) => BucketError::Unavailable(text),
+        Fault::Permanent(text) => BucketError::Refused(text),
+    }
+}
