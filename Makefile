@@ -8,18 +8,34 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LISTEN ?= 127.0.0.1:3001
 DATA ?= ./credlink-data
 CARGO_DENY_VERSION := 0.20.2
+FN ?= sign
+EVENT ?= events/$(FN).json
+DEPLOY_ENV ?= default
+DEPLOY_FLAGS ?=
 
-.PHONY: help run build test test-rust test-python lint lint-format lint-clippy lint-docs lint-dependencies bench clean
+.PHONY: help run build build-functions test test-rust test-python e2e lint lint-format lint-clippy lint-docs \
+	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 # The dev profile optimises dependencies, where the time goes, and is built several times sooner than a release.
 run: ## Start the service on LISTEN with its state in DATA
 	@cargo run --bin credlink -- serve --listen $(LISTEN) --data $(DATA)
 
-build: ## Build the optimised program: target/release/credlink
+build: build-functions ## Build the optimised program, target/release/credlink, and the functions
 	cargo build --release --bin credlink
+
+# cargo-lambda links with zig, both from .tools/aws, against the C library that Lambda has.
+build-functions: .tools/aws/installed ## Build the functions for Lambda, in target/lambda; needs the Rust target of each architecture
+	@for architecture in x86_64 aarch64; do \
+		target=$$architecture-unknown-linux-gnu; \
+		if [ ! -d "$$(rustc --print sysroot)/lib/rustlib/$$target" ]; then \
+			echo "no functions for $$architecture: rustup target add $$target"; continue; \
+		fi; \
+		PATH="$(CURDIR)/.tools/aws/bin:$$PATH" cargo lambda build --release --package credlink-functions \
+			--target $$target --lambda-dir $(TARGET)/lambda/$$architecture; \
+	done
 
 test: test-rust test-python ## Run all tests
 
@@ -32,7 +48,12 @@ test-python: .venv/installed ## Run the black-box tests against the built progra
 	cargo build --workspace --all-targets
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/python $(PYTEST_FLAGS)
 
-lint: lint-format lint-clippy lint-docs lint-dependencies ## Check format, lints, documentation and dependencies
+# The template as it is, in a local AWS, with the functions as cargo builds them for this machine.
+e2e: .venv/installed .tools/aws/installed ## Deploy the template into a local AWS and test it there
+	cargo build --workspace --all-targets
+	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/aws $(PYTEST_FLAGS)
+
+lint: lint-format lint-clippy lint-docs lint-dependencies lint-template ## Check format, lints, documentation, dependencies and template
 
 lint-format: ## Check that the code is formatted
 	cargo fmt --all --check
@@ -46,6 +67,20 @@ lint-docs: ## Check that the documentation builds without a warning
 
 lint-dependencies: .tools/bin/cargo-deny ## Check licences, bans and sources of dependencies
 	.tools/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+
+lint-template: .tools/aws/installed ## Check the template
+	AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/aws/bin/sam validate --lint
+
+emulator: .venv/installed .tools/aws/installed ## Run a local AWS on a free port until Ctrl-C
+	@.venv/bin/python tests/aws/emulator.py
+
+invoke: .venv/installed .tools/aws/installed ## Run the function FN once with EVENT, in Lambda's runtime emulator and a local AWS
+	@cargo build --quiet --workspace --all-targets
+	@CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/aws/invoke.py $(FN) $(EVENT)
+
+deploy: .tools/aws/installed ## Deploy to the AWS account of the shell; DEPLOY_ENV=production, DEPLOY_FLAGS=--guided
+	PATH="$(CURDIR)/.tools/aws/bin:$$PATH" sam build --config-env $(DEPLOY_ENV)
+	PATH="$(CURDIR)/.tools/aws/bin:$$PATH" sam deploy --config-env $(DEPLOY_ENV) $(DEPLOY_FLAGS)
 
 # A workspace of its own: what it compares with must not reach the product's dependencies.
 bench: build ## Measure speed, memory and start, side by side with what else there is

@@ -1,0 +1,61 @@
+"""The fixtures: a local AWS, keys in its KMS, and the real template deployed into it.
+
+| fixture | is |
+|---|---|
+| `aws` | a local AWS, one for all tests (`ministack.Ministack`) |
+| `signing_keys` | the ARNs of two keys in its KMS, by algorithm: `ps256` and `es256` |
+| `deployed` | the stack with both keys, without an active signer (`stack.Stack`) |
+| `activate` | makes one of the two keys the active signer: `activate("es256")`; gives the root certificate as PEM |
+| `stack` | the stack with an active signer, `ps256` unless a test activated another |
+
+`stack.call("POST", "/verify", data=…)` calls the API through its gateway, `stack.client("s3")` is boto3,
+`stack.invoke("auto_sign", event)` calls a function, `stack.outputs` are the template's.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import ministack
+import signing
+from ministack import Ministack
+from stack import Stack, deploy, programs_folder
+
+STACK_NAME = "credlink-test"
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    """A local AWS; it keeps what the tests leave there until the last one has ended."""
+    running = ministack.start(tmp_path_factory.mktemp("aws"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def signing_keys(aws: Ministack) -> dict[str, str]:
+    """The ARNs of two keys, by algorithm."""
+    return signing.make_keys(aws)
+
+
+@pytest.fixture(scope="session")
+def deployed(aws: Ministack, signing_keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The deployed stack, in which nobody can sign yet."""
+    folder = tmp_path_factory.mktemp("stack")
+    return deploy(aws, folder, STACK_NAME, programs_folder(), SigningKeyArns=",".join(signing_keys.values()))
+
+
+@pytest.fixture(scope="session")
+def activate(
+    deployed: Stack, signing_keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """Makes a key the active signer, with a certificate of a local authority; gives the authority's root as PEM."""
+    authority = tmp_path_factory.mktemp("authority")
+    return lambda algorithm: signing.activate(deployed, signing_keys[algorithm], authority)
+
+
+@pytest.fixture(scope="session")
+def stack(deployed: Stack, activate: Callable[[str], str]) -> Stack:
+    """The deployed stack, in which images can be signed."""
+    activate("ps256")
+    return deployed

@@ -1,0 +1,226 @@
+"""What the template promises, read from the template alone."""
+
+import json
+import re
+
+import pytest
+
+import template
+from template import DEPLOYMENT, deployment_hash, resources_of, statements
+
+TEMPLATE = template.load()
+
+CODES = {
+    400: {"INVALID_REQUEST"},
+    401: {"UNAUTHORIZED"},
+    403: {"ACCESS_DENIED"},
+    404: {"NOT_FOUND"},
+    413: {"FILE_TOO_LARGE"},
+    415: {"UNSUPPORTED_MEDIA_TYPE"},
+    429: {"RATE_LIMIT_EXCEEDED"},
+    500: {"INTERNAL_ERROR"},
+    503: {"SERVICE_UNAVAILABLE"},
+    504: {"TIMEOUT"},
+}
+"""The names of failures that go with a status."""
+
+RESPONSES = {
+    one["Properties"]["ResponseType"]: one["Properties"]
+    for one in resources_of(TEMPLATE, "AWS::ApiGateway::GatewayResponse").values()
+}
+
+FUNCTIONS = template.functions(TEMPLATE)
+
+
+def properties(kind: str) -> list[dict]:
+    return [one["Properties"] for one in resources_of(TEMPLATE, kind).values()]
+
+
+def test_the_deployment_shows_the_api_as_it_is() -> None:
+    hashes = {DEPLOYMENT.match(name)[2] for name in resources_of(TEMPLATE, "AWS::ApiGateway::Deployment")}
+    now = deployment_hash(TEMPLATE)
+    assert hashes == {now}, (
+        f"the API has changed; rename ApiDeployment… and ApiKeyDeployment… to end in {now}, so that it is deployed anew"
+    )
+
+
+def test_each_deployment_waits_for_all_that_it_shows() -> None:
+    shown = {*resources_of(TEMPLATE, "AWS::ApiGateway::Method")}
+    shown |= {*resources_of(TEMPLATE, "AWS::ApiGateway::GatewayResponse")}
+    for name, one in resources_of(TEMPLATE, "AWS::ApiGateway::Deployment").items():
+        assert {*one["DependsOn"]} == shown, name
+
+
+@pytest.mark.parametrize("kind", RESPONSES)
+def test_the_gateway_answers_errors_in_our_envelope(kind: str) -> None:
+    response = RESPONSES[kind]
+    (text,) = response["ResponseTemplates"].values()
+    envelope = json.loads(text)
+    error = envelope.pop("error")
+    assert envelope == {}
+    assert list(error) == ["message", "code", "statusCode", "timestamp", "requestId", "details"]
+    assert error["statusCode"] == int(response["StatusCode"])
+    assert error["code"] in CODES[error["statusCode"]]
+    assert error["message"].endswith(".")
+    assert isinstance(error["details"], dict)
+    assert error["requestId"] == "$context.requestId"
+
+
+@pytest.mark.parametrize("kind", RESPONSES)
+def test_errors_of_the_gateway_are_readable_for_pages_of_other_origins(kind: str) -> None:
+    headers = RESPONSES[kind]["ResponseParameters"]
+    assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+    waits = "gatewayresponse.header.Retry-After" in headers
+    assert waits == (RESPONSES[kind]["StatusCode"] in ("429", "503"))
+    assert ("Retry-After" in headers["gatewayresponse.header.Access-Control-Expose-Headers"]) == waits
+
+
+def test_binary_bodies_pass_the_gateway() -> None:
+    (api,) = properties("AWS::ApiGateway::RestApi")
+    assert api["BinaryMediaTypes"] == ["*/*"]
+    assert "MinimumCompressionSize" not in api
+
+
+def test_a_preflight_needs_no_api_key() -> None:
+    for method in properties("AWS::ApiGateway::Method"):
+        if method["HttpMethod"] == "OPTIONS":
+            assert method["ApiKeyRequired"] is False
+
+
+def test_a_role_allows_one_action_on_one_resource_in_each_statement() -> None:
+    found = [(role, statement) for role, statement in statements(TEMPLATE)]
+    assert {role for role, _ in found} == {name.removesuffix("Function") + "Role" for name in FUNCTIONS}
+    for role, statement in found:
+        assert statement["Effect"] == "Allow"
+        assert re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", statement["Action"]), (role, statement)
+        assert isinstance(statement["Resource"], dict), (role, statement)
+
+
+def test_no_role_reaches_a_whole_service() -> None:
+    for role, statement in statements(TEMPLATE):
+        text = json.dumps(statement["Resource"])
+        assert text != '"*"' and "Fn::" in text, (role, statement)
+        if statement["Action"] in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+            whole = re.search(r"\$\{(\w+)\.Arn\}/\*\"", text)
+            assert whole is None or whole[1] in ("InboxBucket", "OutboxBucket"), (role, statement)
+
+
+def test_only_functions_that_sign_use_keys_and_only_for_what_we_write() -> None:
+    found = [(role, statement) for role, statement in statements(TEMPLATE) if statement["Action"].startswith("kms:")]
+    assert [role for role, _ in found] == ["SignRole", "AutoSignRole"]
+    for _, statement in found:
+        assert statement["Action"] == "kms:Sign"
+        allowed = statement["Condition"]["StringEquals"]
+        assert allowed["kms:MessageType"] == "DIGEST"
+        assert allowed["kms:SigningAlgorithm"] == ["RSASSA_PSS_SHA_256", "ECDSA_SHA_256", "ECDSA_SHA_384"]
+
+
+def test_no_function_may_write_who_signs() -> None:
+    writing = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+    for role, statement in statements(TEMPLATE):
+        if statement["Action"] in writing:
+            (keys,) = statement["Condition"]["ForAllValues:StringLike"].values()
+            assert {*keys} <= {"proof#*", "image#*"}, role
+
+
+def test_buckets_are_closed() -> None:
+    closed = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+    policies = {one["Bucket"]["Ref"]: one["PolicyDocument"] for one in properties("AWS::S3::BucketPolicy")}
+    buckets = resources_of(TEMPLATE, "AWS::S3::Bucket")
+    assert {*policies} == {*buckets}
+    for name, bucket in buckets.items():
+        chosen = bucket["Properties"]
+        assert chosen["PublicAccessBlockConfiguration"] == dict.fromkeys(closed, True)
+        assert chosen["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        assert "BucketEncryption" in chosen
+        (statement,) = policies[name]["Statement"]
+        assert statement["Effect"] == "Deny"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_what_is_not_to_be_kept_expires() -> None:
+    (table,) = properties("AWS::DynamoDB::Table")
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    days = {}
+    for name, bucket in resources_of(TEMPLATE, "AWS::S3::Bucket").items():
+        rules = {rule["Id"]: rule for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]}
+        assert rules["UnfinishedUploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+        days |= {name: rules["Expire"]["ExpirationInDays"]} if "Expire" in rules else {}
+    assert days == {"UploadBucket": 1, "InboxBucket": {"Ref": "InboxRetentionDays"}}
+
+
+def test_the_table_can_be_restored_and_is_hard_to_delete_in_production() -> None:
+    (table,) = properties("AWS::DynamoDB::Table")
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
+
+
+def test_what_cannot_be_made_again_outlives_the_stack() -> None:
+    for name in ("ProofTable", "BlobBucket", "OutboxBucket", "SigningKey"):
+        one = TEMPLATE["Resources"][name]
+        assert (one["DeletionPolicy"], one["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_watched_and_its_log_ends(function: str) -> None:
+    alarms = {
+        one["MetricName"]
+        for one in properties("AWS::CloudWatch::Alarm")
+        if {"Name": "FunctionName", "Value": {"Ref": function}} in one["Dimensions"]
+    }
+    assert alarms == {"Errors", "Throttles"}
+    group = TEMPLATE["Resources"][function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert "RetentionInDays" in TEMPLATE["Resources"][group]["Properties"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_starts_a_function_by_itself_tries_again_and_keeps_what_fails(function: str) -> None:
+    for event in TEMPLATE["Resources"][function]["Properties"].get("Events", {}).values():
+        rules = event["Properties"]
+        if event["Type"] == "DynamoDB":
+            assert rules["MaximumRetryAttempts"] > 0
+            kept = rules["DestinationConfig"]["OnFailure"]["Destination"]
+        else:
+            assert rules["RetryPolicy"]["MaximumRetryAttempts"] > 0
+            kept = rules["DeadLetterConfig"]["Arn"]
+        assert kept == {"Fn::GetAtt": ["FailureQueue", "Arn"]}
+
+
+GOOD = {
+    "ProofUriDomain": ["", "https://proofs.example.com", "https://proofs.example.com:8443/a/proofs"],
+    "AllowedOrigins": ["*", "https://example.com", "https://a.example.com,http://localhost:3000"],
+    "SigningKeyArns": ["", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+    "TrustAnchorsObject": ["", "s3://my-bucket/trust/anchors.pem"],
+    "AlarmEmail": ["", "someone@example.com"],
+    "AwsEndpointUrl": ["", "http://127.0.0.1:4566", "http://localhost:4566"],
+    "StageName": ["v1", "prod"],
+    "DefaultDigitalSourceType": ["", "digitalCapture", "http://cv.iptc.org/newscodes/digitalsourcetype/composite"],
+}
+BAD = {
+    "ProofUriDomain": ["http://a.example.com", "https://a.example.com/", "https://A.example.com", "proofs", "https://x.y/?q"],
+    "AllowedOrigins": ["", "example.com", "https://example.com/", "https://a.example.com, https://b.example.com", "*,*"],
+    "SigningKeyArns": ["alias/signing", "arn:aws:kms:eu-central-1:111122223333:alias/signing", "1234abcd"],
+    "TrustAnchorsObject": ["anchors.pem", "s3://bucket", "s3://bucket/", "https://bucket/key", "s3://bucket/*"],
+    "AlarmEmail": ["someone", "a b@example.com"],
+    "AwsEndpointUrl": ["https://127.0.0.1:4566", "http://10.0.0.1:4566", "http://127.0.0.1"],
+    "StageName": ["", "a-b", "a/b"],
+    "DefaultDigitalSourceType": ["a b", "<script>"],
+}
+
+
+def test_every_pattern_of_a_parameter_has_examples() -> None:
+    patterns = {name for name, one in TEMPLATE["Parameters"].items() if "AllowedPattern" in one}
+    assert patterns == {*GOOD} == {*BAD}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_parameters_take_what_works_and_refuse_what_cannot(name: str) -> None:
+    pattern = re.compile(TEMPLATE["Parameters"][name]["AllowedPattern"])
+    assert [value for value in GOOD[name] if not pattern.fullmatch(value)] == []
+    assert [value for value in BAD[name] if pattern.fullmatch(value)] == []
+
+
+def test_every_limited_parameter_says_what_it_takes() -> None:
+    for name, one in TEMPLATE["Parameters"].items():
+        assert one["ConstraintDescription"].startswith("must be "), name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & {*one}, name
