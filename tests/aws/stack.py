@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -123,10 +124,17 @@ def deploy(aws: Ministack, folder: Path, name: str, programs: Path, **parameters
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"sam deploy failed: {(done.stdout + done.stderr).decode()[-6000:]}")
+        raise RuntimeError(f"sam deploy failed: {_reasons(done.stdout + done.stderr)}")
     stack = _stack(aws, name)
     _let_proofs_expire(stack)
     return stack
+
+
+def _reasons(output: bytes) -> str:
+    """What `sam` said, without its progress."""
+    lines = [line for line in re.split(r"[\r\n]+", output.decode()) if line.strip()]
+    told = [line for line in lines if not re.search(r"Uploading to|File with same data|^\s*-+\s*$", line)]
+    return "\n".join(told)[-6000:]
 
 
 def _stack(aws: Ministack, name: str) -> Stack:
