@@ -4,6 +4,8 @@
 //! chain in every signed image short. A key is always written before its certificate, so a certificate without a key
 //! is somebody's choice, and a key without a certificate is the trace of a killed process and is replaced.
 
+use std::path::Path;
+
 use aws_lc_rs::rand;
 use credlink_pipeline::timestamp::Timestamp;
 use rcgen::{
@@ -17,7 +19,7 @@ use crate::{
     algorithm::KeyKind,
     chain,
     error::KeysError,
-    folder::{INTERMEDIATE, INTERMEDIATE_KEY, LockedFolder, ROOT, ROOT_KEY},
+    folder::{INTERMEDIATE, INTERMEDIATE_KEY, KeyFolder, LockedFolder, ROOT, ROOT_KEY},
     pem_file::{self, PemFile},
     private_key::PrivateKey,
     trust,
@@ -34,6 +36,28 @@ pub const LEAF_DAYS: i64 = 365;
 const SKEW: Duration = Duration::minutes(5);
 /// Below this an authority can no longer issue a leaf that lives as long as the profile wants.
 const LEAST_DAYS: i64 = 91;
+
+/// A chain that the local authority issued, and the root that it leads to.
+#[derive(Debug)]
+pub struct Issued {
+    /// The chain, leaf first, without the root.
+    pub chain: PemFile,
+    /// The root.
+    pub root: PemFile,
+}
+
+/// Issues a leaf for a key that is elsewhere, by its public key, `SubjectPublicKeyInfo` in DER (RFC 5280, 4.1.2.7).
+/// The authority is the one of the key folder `folder`; it is made on first use, and its keys stay there.
+///
+/// # Errors
+/// When the authority cannot be read or made, or when `public_key_info` is no public key.
+pub fn issue_for(folder: &Path, public_key_info: &[u8], now: Timestamp) -> Result<Issued, KeysError> {
+    let folder = KeyFolder::new(folder).lock()?;
+    let chain = Authority::open_or_create(&folder, now)?.issue_for(public_key_info, now)?;
+    let chain = PemFile::new("the new chain", chain.into_bytes())?;
+    let missing = || KeysError::NoCertificate { file: folder.join(ROOT).display().to_string() };
+    Ok(Issued { chain, root: folder.read(ROOT)?.ok_or_else(missing)? })
+}
 
 /// The intermediate, ready to issue leaves.
 pub(crate) struct Authority {
@@ -65,6 +89,11 @@ impl Authority {
 
     /// Issues a leaf for `key`: the chain in PEM, leaf first, without the root.
     pub(crate) fn issue(&self, key: &PrivateKey, now: Timestamp) -> Result<String, KeysError> {
+        self.issue_for(&key.public_key_info()?, now)
+    }
+
+    /// Like [`Authority::issue`], for a key that is elsewhere, by its public key: `SubjectPublicKeyInfo` in DER.
+    pub(crate) fn issue_for(&self, public_key_info: &[u8], now: Timestamp) -> Result<String, KeysError> {
         let mut params = parameters("CredLink Local Signer", now, LEAF_DAYS)?;
         params.not_after = params.not_after.min(self.not_after);
         params.is_ca = IsCa::ExplicitNoCa;
@@ -74,7 +103,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::EmailProtection,
         ];
         params.use_authority_key_identifier_extension = true;
-        let public_key = SubjectPublicKeyInfo::from_der(&key.public_key_info()?)?;
+        let public_key = SubjectPublicKeyInfo::from_der(public_key_info)?;
         let issuer = Issuer::from_ca_cert_der(&self.certificate.as_slice().into(), &*self.key)?;
         let leaf = params.signed_by(&public_key, &issuer)?;
         Ok(pem_file::encode("CERTIFICATE", leaf.der()) + &pem_file::encode("CERTIFICATE", &self.certificate))

@@ -90,12 +90,16 @@ impl Chain {
     /// Reads and checks the certificates in `file`. A root at the end, and certificates that stand there twice, are
     /// dropped with a note.
     pub(crate) fn read(file: &PemFile) -> Result<Self, KeysError> {
-        let mut ders = file.certificates()?;
+        Self::of(file.name(), file.certificates()?)
+    }
+
+    /// Like [`Chain::read`], with certificates in DER that messages call `file`.
+    pub(crate) fn of(file: &str, mut ders: Vec<Vec<u8>>) -> Result<Self, KeysError> {
         let mut notes = Vec::new();
         drop_repeated(&mut ders, &mut notes);
-        drop_roots(file.name(), &mut ders, &mut notes)?;
-        let (kind, leaf_public_key, summaries) = check(file.name(), &ders)?;
-        Ok(Self { file: file.name().to_owned(), certificates: ders, summaries, kind, leaf_public_key, notes })
+        drop_roots(file, &mut ders, &mut notes)?;
+        let (kind, leaf_public_key, summaries) = check(file, &ders)?;
+        Ok(Self { file: file.to_owned(), certificates: ders, summaries, kind, leaf_public_key, notes })
     }
 
     /// That every certificate is valid at `now`.
@@ -106,11 +110,26 @@ impl Chain {
 
     /// That `key` belongs to the leaf.
     pub(crate) fn check_key(&self, key: &PrivateKey, key_file: &str) -> Result<(), KeysError> {
-        if key.kind() == self.kind && key.public_key() == self.leaf_public_key {
+        self.check_public_key(key.kind(), key.public_key(), key_file)
+    }
+
+    /// That the key with this public key, a bit string as in `SubjectPublicKeyInfo`, belongs to the leaf.
+    pub(crate) fn check_public_key(&self, kind: KeyKind, bits: &[u8], name: &str) -> Result<(), KeysError> {
+        if kind == self.kind && bits == self.leaf_public_key {
             Ok(())
         } else {
-            Err(KeysError::KeyMismatch { chain: self.file.clone(), key: key_file.to_owned() })
+            Err(KeysError::KeyMismatch { chain: self.file.clone(), key: name.to_owned() })
         }
+    }
+
+    /// What kind of key the leaf has.
+    pub(crate) fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The bit string of the public key of the leaf.
+    pub(crate) fn leaf_public_key(&self) -> &[u8] {
+        &self.leaf_public_key
     }
 
     /// DER, leaf first.

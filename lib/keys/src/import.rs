@@ -82,7 +82,7 @@ pub fn import(
 }
 
 /// The certificates in `root` that the chain leads to; the others are none of its business.
-fn matching_roots(
+pub(crate) fn matching_roots(
     root: &PemFile,
     chain: &Chain,
     chain_file: &PemFile,

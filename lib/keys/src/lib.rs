@@ -3,10 +3,12 @@
 //! [`LocalKeys`] is a folder with the keys of one installation; its [`LocalSigner`] implements the `Signer` port of
 //! the pipeline. On first use it makes a small authority of its own: a root that people hand to other validators, an
 //! intermediate, and a leaf that meets the C2PA certificate [`profile`]. [`import()`] puts a key and a chain from
-//! elsewhere in its place.
+//! elsewhere in its place. On AWS, KMS holds the
+//! key, and a record in a table says which one signs: [`aws`].
 
 mod algorithm;
 pub mod authority;
+pub mod aws;
 mod chain;
 mod error;
 pub mod folder;

@@ -48,7 +48,8 @@ pub(crate) fn leads_to(certificate: &[u8], anchors: &[Vec<u8>]) -> bool {
     anchors.iter().any(|anchor| anchor == certificate || chain::is_issued_by(certificate, anchor))
 }
 
-fn merge(anchors: &mut Vec<Vec<u8>>, more: &[Vec<u8>]) {
+/// Adds those of `more` that are not among `anchors`.
+pub(crate) fn merge(anchors: &mut Vec<Vec<u8>>, more: &[Vec<u8>]) {
     for der in more {
         if !anchors.contains(der) {
             anchors.push(der.clone());
@@ -56,6 +57,7 @@ fn merge(anchors: &mut Vec<Vec<u8>>, more: &[Vec<u8>]) {
     }
 }
 
-fn encode(certificates: &[Vec<u8>]) -> String {
+/// Certificates in DER as PEM.
+pub(crate) fn encode(certificates: &[Vec<u8>]) -> String {
     certificates.iter().map(|der| pem_file::encode("CERTIFICATE", der)).collect()
 }
