@@ -1,4 +1,6 @@
-//! `credlink keys`: show, make and import the signing key of this machine.
+//! `credlink keys`: show, make and import the signing key of this machine, and say who signs on AWS.
+
+mod aws;
 
 use std::{
     io::{self, Write},
@@ -6,7 +8,11 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use credlink_keys::{KeyKind, KeysError, KeysSummary, LocalKeys, PemFile, Replacement, import};
+use credlink_keys::{
+    KeyKind, KeysError, KeysSummary, LocalKeys, PemFile, Replacement,
+    aws::{KmsKeyError, NewSignerError, RecordsError},
+    import,
+};
 use credlink_pipeline::timestamp::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
@@ -16,7 +22,8 @@ use time::OffsetDateTime;
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Show the active signing key and its certificates; never the key itself
-    #[command(after_help = "Examples:\n  credlink keys show\n  credlink keys show --json | jq .daysLeft")]
+    #[command(after_help = "Examples:\n  credlink keys show\n  credlink keys show --json | jq .daysLeft\n  \
+                      credlink keys show --table credlink-proofs")]
     Show(ShowArgs),
     /// Make a signing key with a certificate of the local authority
     #[command(after_help = "Examples:\n  credlink keys init\n  credlink keys init --algorithm p-256\n  \
@@ -28,11 +35,22 @@ pub(crate) enum KeysCommand {
                       credlink keys import --chain chain.pem --key key.pem --root root.pem\n\n\
                       The earlier key is kept in keys/previous/.")]
     Import(ImportArgs),
+    /// Make a key in AWS KMS the one that signs, with a certificate of the local authority or with your own
+    #[command(after_help = "Examples:\n  credlink keys activate --table credlink-proofs --kms-key \
+                      arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\n  \
+                      credlink keys activate --table credlink-proofs --kms-key alias/signing \
+                      --chain chain.pem --root root.pem\n\n\
+                      Region and credentials are found as the AWS command line finds them.\n\
+                      The local authority stays in keys/ in the data folder: keep that folder for the next key.")]
+    Activate(aws::ActivateArgs),
 }
 
 /// Arguments of `keys show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
+    /// Show the signer that is active on AWS instead, from this DynamoDB table
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,6 +93,27 @@ pub(crate) enum KeysCommandError {
     /// The keys, or what was to become keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The key in KMS.
+    #[error(transparent)]
+    KmsKey(#[from] KmsKeyError),
+    /// The trial signature.
+    #[error(transparent)]
+    Trial(#[from] NewSignerError),
+    /// The record of the active signer.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The key is active, and its certificate cannot be used.
+    #[error(
+        "{0}; C2PA wants a new key for a new certificate, so make another KMS key and activate it, or give a chain \
+         for this one with --chain"
+    )]
+    SameKey(String),
+    /// Nothing says which region of AWS is meant.
+    #[error("no AWS region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE")]
+    NoRegion,
+    /// The system gives no timers or sockets.
+    #[error("cannot start: {0}")]
+    Start(io::Error),
     /// The result could not be written to the terminal or pipe.
     #[error("cannot write the result: {0}")]
     Output(#[from] io::Error),
@@ -99,6 +138,9 @@ fn execute(
     output: &mut impl Write,
 ) -> Result<(), KeysCommandError> {
     match command {
+        KeysCommand::Show(ShowArgs { table: Some(table), json }) => {
+            aws::show(table, now)?.write(*json, output)
+        }
         KeysCommand::Show(args) => {
             let report = Report { summary: KeysSummary::read(folder, now)?, previous: None, notes: vec![] };
             report.write(args.json, output)
@@ -116,6 +158,7 @@ fn execute(
             let summary = imported.keys.describe(now)?;
             Report { summary, previous: imported.previous, notes: imported.notes }.write(args.json, output)
         }
+        KeysCommand::Activate(args) => aws::activate(args, folder, now)?.write(args.json, output),
     }
 }
 

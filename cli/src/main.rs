@@ -47,11 +47,12 @@ enum Command {
     Sign(sign::SignArgs),
     /// Say what an image can prove
     Verify(verify::VerifyArgs),
-    /// Show, make and import signing keys
+    /// Show, make, import and activate signing keys
     #[command(
         subcommand,
         after_help = "Examples:\n  credlink keys show\n  credlink keys init --algorithm p-256\n  \
-                      credlink keys import --chain chain.pem --key key.pem"
+                      credlink keys import --chain chain.pem --key key.pem\n  \
+                      credlink keys activate --kms-key alias/signing --table credlink-proofs"
     )]
     Keys(keys::KeysCommand),
 }
