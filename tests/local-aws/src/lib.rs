@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod link;
+mod places;
+
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -15,6 +18,8 @@ use std::{
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use credlink_aws::{SdkConfig, explicit};
+
+pub use link::{Call, Fate, FaultyLink};
 
 /// The region of the local AWS.
 pub const REGION: &str = "eu-central-1";
@@ -43,14 +48,7 @@ impl LocalAws {
 
     /// What clients of it are made with: the same limits and retries as in production.
     pub fn sdk_config(&self) -> SdkConfig {
-        self.sdk_config_at(&self.endpoint())
-    }
-
-    /// Like [`LocalAws::sdk_config`], with another endpoint in between.
-    pub fn sdk_config_at(&self, endpoint: &str) -> SdkConfig {
-        let credentials =
-            SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "tests"));
-        explicit(REGION.to_owned(), credentials, Some(endpoint.to_owned()))
+        sdk_config_at(&self.endpoint())
     }
 
     fn start() -> Self {
@@ -92,6 +90,11 @@ impl LocalAws {
             && stream.read_to_string(&mut answer).is_ok()
             && answer.starts_with("HTTP/1.1 200")
     }
+}
+
+fn sdk_config_at(endpoint: &str) -> SdkConfig {
+    let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "tests"));
+    explicit(REGION.to_owned(), credentials, Some(endpoint.to_owned()))
 }
 
 fn program() -> PathBuf {
