@@ -2,8 +2,10 @@
 //!
 //! Every store implements the port [`ProofStore`](credlink_pipeline::proof::ProofStore) and passes the same
 //! `contract` suite. [`MemoryProofStore`] is for tests and for a process that need not remember;
-//! [`LocalProofStore`] keeps proofs in a folder, which several processes may use at once.
+//! [`LocalProofStore`] keeps proofs in a folder, which several processes may use at once;
+//! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3.
 
+pub mod aws;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod local;

@@ -1,0 +1,158 @@
+//! Manifest stores as objects in a bucket.
+
+use aws_sdk_s3::{
+    Client,
+    operation::head_object::HeadObjectError,
+    primitives::{ByteStream, ByteStreamError, DateTime},
+};
+use bytes::{Bytes, BytesMut};
+use credlink_aws::{MAX_CALL_TIME, has_code};
+use credlink_pipeline::proof::ProofStoreError;
+use tokio::time::timeout;
+
+use super::{fault::unavailable, item::BLOB_PREFIX};
+
+/// The largest manifest store that is kept or read, in bytes. A signed image may have 50 MB, and its manifest store
+/// is a part of it.
+pub(super) const MAX_MANIFEST_STORE_BYTES: usize = 64 << 20;
+
+/// How often an object is read anew when the connection breaks in the middle of it.
+const READ_ATTEMPTS: usize = 3;
+
+/// The registered media type (C2PA 2.4, section 11.1.4).
+const CONTENT_TYPE: &str = "application/c2pa";
+
+/// An object's content never changes, because each put has a name of its own.
+const CACHE_CONTROL: &str = "private, max-age=31536000, immutable";
+
+/// Where manifest stores live.
+#[derive(Clone, Debug)]
+pub(super) struct Blobs {
+    client: Client,
+    bucket: String,
+}
+
+/// What there is under a name.
+pub(super) enum Blob {
+    Found(Bytes),
+    Missing,
+    TooLarge,
+}
+
+/// An object as a listing shows it.
+#[derive(Debug)]
+pub(super) struct ListedBlob {
+    pub(super) key: String,
+    /// When it was written, in seconds since 1970.
+    pub(super) written_at: i64,
+}
+
+impl Blobs {
+    pub(super) fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+
+    /// Writes a manifest store under a name that nobody else has.
+    pub(super) async fn write(&self, key: &str, content: Bytes) -> Result<(), ProofStoreError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(CONTENT_TYPE)
+            .cache_control(CACHE_CONTROL)
+            .body(content.into())
+            .send()
+            .await
+            .map_err(unavailable("write a manifest store"))?;
+        Ok(())
+    }
+
+    /// Reads a manifest store.
+    pub(super) async fn read(&self, key: &str) -> Result<Blob, ProofStoreError> {
+        // The SDK limits the time until an answer begins; here the time until it ends is limited as well.
+        let attempts = async {
+            let mut failure = String::new();
+            for _ in 0..READ_ATTEMPTS {
+                let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+                let body = match answer {
+                    Ok(object) => object.body,
+                    Err(error) if has_code(&error, "NoSuchKey") => return Ok(Blob::Missing),
+                    Err(error) => return Err(unavailable("read a manifest store")(error)),
+                };
+                match collect(body).await {
+                    Ok(blob) => return Ok(blob),
+                    Err(error) => failure = error.to_string(),
+                }
+            }
+            Err(ProofStoreError::Unavailable(format!(
+                "a manifest store cannot be read to its end: {failure}"
+            )))
+        };
+        timeout(MAX_CALL_TIME, attempts).await.unwrap_or_else(|_| {
+            Err(ProofStoreError::Unavailable(format!(
+                "a manifest store cannot be read within {} s",
+                MAX_CALL_TIME.as_secs()
+            )))
+        })
+    }
+
+    /// Whether there is an object under this name.
+    pub(super) async fn is_there(&self, key: &str) -> Result<bool, ProofStoreError> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(false),
+            Err(error) => Err(unavailable("look for a manifest store")(error)),
+        }
+    }
+
+    /// Removes an object. Removing it twice is no error.
+    pub(super) async fn remove(&self, key: &str) -> Result<(), ProofStoreError> {
+        self.client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(unavailable("remove a manifest store"))?;
+        Ok(())
+    }
+
+    /// Removes an object that nobody can see any more. When that fails, the sweep will find it.
+    pub(super) async fn discard(&self, key: &str) {
+        if let Err(error) = self.remove(key).await {
+            tracing::warn!(%error, key, "a manifest store stays behind until the next sweep");
+        }
+    }
+
+    /// The manifest stores whose names follow `after`, in the order of their names, a page of at most 1000; none
+    /// when there are no more.
+    pub(super) async fn list(&self, after: Option<&str>) -> Result<Vec<ListedBlob>, ProofStoreError> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(BLOB_PREFIX)
+            .set_start_after(after.map(str::to_owned))
+            .send()
+            .await
+            .map_err(unavailable("list manifest stores"))?;
+        let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            Some(ListedBlob {
+                key: object.key?,
+                written_at: object.last_modified.as_ref().map(DateTime::secs)?,
+            })
+        });
+        Ok(listed.collect())
+    }
+}
+
+async fn collect(mut body: ByteStream) -> Result<Blob, ByteStreamError> {
+    let mut content = BytesMut::new();
+    while let Some(chunk) = body.try_next().await? {
+        if content.len().saturating_add(chunk.len()) > MAX_MANIFEST_STORE_BYTES {
+            return Ok(Blob::TooLarge);
+        }
+        content.extend_from_slice(&chunk);
+    }
+    Ok(Blob::Found(content.freeze()))
+}
