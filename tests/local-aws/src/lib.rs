@@ -48,7 +48,12 @@ impl LocalAws {
 
     /// What clients of it are made with: the same limits and retries as in production.
     pub fn sdk_config(&self) -> SdkConfig {
-        sdk_config_at(&self.endpoint())
+        self.sdk_config_at(&self.endpoint())
+    }
+
+    /// Like [`LocalAws::sdk_config`], with another endpoint in between.
+    pub fn sdk_config_at(&self, endpoint: &str) -> SdkConfig {
+        sdk_config_at(endpoint)
     }
 
     fn start() -> Self {
