@@ -17,6 +17,7 @@ use credlink_service::{
     config::{Config, ConfigError},
     identity::FixedIdentity,
     installation::{Installation, InstallationError},
+    local_uploads::LocalUploads,
     router,
     server::{Ending, Server},
 };
@@ -35,7 +36,7 @@ use crate::{Answer, environment, stop_signal::StopSignals};
 The first line on standard output names the URL; logs go to standard error. SIGTERM and SIGINT end the service when
 what runs is done, after 30 seconds at the latest; a second one ends it at once.
 
-Further settings are environment variables: MAX_FILE_SIZE_MB, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
+Further settings are environment variables: MAX_FILE_SIZE_MB, INLINE_LIMIT_BYTES, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
 DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, WRITE_CREATIVE_WORK, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3001, or the port in PORT]
@@ -91,11 +92,12 @@ async fn serve(config: &Config) -> Result<Ending, ServeError> {
     let settings = config.settings(server.address())?;
     let signals = StopSignals::listen()?;
     let proof_uris = settings.proof_uris.to_string();
-    let service = Arc::new(Service::new(ports(config)?, settings));
+    let (ports, uploads) = ports(config)?;
+    let service = Arc::new(Service::new(ports, settings));
     writeln!(io::stdout(), "CredLink listening on {}", server.url())?;
     tracing::info!(url = server.url(), data = %config.data.display(), proof_uris, "listening");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = server.run(router::all(service), async { drop(stopped.await) });
+    let serving = server.run(router::local(service, uploads), async { drop(stopped.await) });
     // When all is done already, a second signal is no reason to fail: it loses against `serving`.
     Ok(tokio::select! {
         biased;
@@ -111,11 +113,18 @@ async fn obey(mut signals: StopSignals, stop: oneshot::Sender<()>) -> Infallible
     process::exit(128 + signals.next().await)
 }
 
-fn ports(config: &Config) -> Result<Ports, InstallationError> {
+fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationError> {
     let installation = Installation::new(&config.data);
     // The signer first: on first use it makes the root that is trusted.
     let signer = installation.signer(config.signing_certificate.as_deref())?;
     let trust = installation.trust(&config.anchor_files())?;
     let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
-    Ok(Ports { identity: Arc::new(FixedIdentity { signer, trust }), proofs, clock: Arc::new(SystemClock) })
+    let uploads = installation.uploads()?;
+    let ports = Ports {
+        identity: Arc::new(FixedIdentity { signer, trust }),
+        proofs,
+        uploads: Some(Arc::clone(&uploads) as _),
+        clock: Arc::new(SystemClock),
+    };
+    Ok((ports, uploads))
 }

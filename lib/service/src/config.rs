@@ -30,6 +30,8 @@ pub struct Config {
     pub proof_uris: Option<ProofUriBase>,
     /// The longest image, in bytes.
     pub max_image_bytes: usize,
+    /// The longest image that may stand in a request or an answer, in bytes; `None` when any may.
+    pub inline_limit: Option<usize>,
     /// How long a caller waits for an image to be worked on.
     pub processing_timeout: Duration,
     /// What a picture is when the caller does not say.
@@ -97,6 +99,7 @@ impl Config {
             data: variables.text("CREDLINK_DATA").unwrap_or_else(|| "./credlink-data".to_owned()).into(),
             proof_uris: variables.checked("PROOF_URI_DOMAIN")?,
             max_image_bytes: megabytes << 20,
+            inline_limit: variables.ranged("INLINE_LIMIT_BYTES", 64 << 10, 50 << 20)?,
             processing_timeout: Duration::from_millis(timeout),
             default_digital_source_type: variables.checked("DEFAULT_DIGITAL_SOURCE_TYPE")?,
             keep_proofs: variables.switch("LOCAL_PROOF_STORAGE")?.unwrap_or(true),
@@ -123,6 +126,7 @@ impl Config {
             proof_uris: self.proof_uris(address)?,
             sign: self.sign_settings(),
             processing_timeout: self.processing_timeout,
+            inline_limit: self.inline_limit,
         })
     }
 

@@ -1,11 +1,14 @@
 //! The fields of a form, each at most once, and none that the route does not know.
 
+use std::collections::HashSet;
+
 use axum::body::Body;
 use bytes::Bytes;
 
 use crate::{
     body::{self, BodyMemory},
     error::{ApiError, ErrorCode},
+    image_limit::ImageLimit,
     media_type::Parameterised,
     multipart::{self, MultipartError, Part},
 };
@@ -29,33 +32,24 @@ impl Form {
         content_type: &Parameterised,
         request_body: Body,
         known: &'static [&'static str],
-        max_image_bytes: usize,
+        limit: ImageLimit,
         memory: &BodyMemory,
     ) -> Result<Self, ApiError> {
-        let bytes = body::read(request_body, max_image_bytes, memory).await?;
+        let bytes = body::read(request_body, limit, memory).await?;
         let boundary = multipart::boundary(content_type).map_err(|error| malformed(&error))?;
         Self::new(multipart::parse(&bytes, boundary).map_err(|error| malformed(&error))?, known)
     }
 
     fn new(parts: Vec<Part>, known: &'static [&'static str]) -> Result<Self, ApiError> {
-        for (index, part) in parts.iter().enumerate() {
-            if !known.contains(&part.name.as_str()) {
-                return Err(field_error(
-                    &part.name,
-                    format!("There is no field of this name. Fields are: {}.", known.join(", ")),
-                ));
-            }
-            if parts.iter().take(index).any(|earlier| earlier.name == part.name) {
-                return Err(field_error(&part.name, "The field is there twice. Send it once.".to_owned()));
-            }
-        }
+        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        check_names(&names, known)?;
         Ok(Self(parts))
     }
 
-    /// The field `image`, whose length must be from 1 to `max_bytes`.
-    pub(crate) fn image(&mut self, max_bytes: usize) -> Result<Upload, ApiError> {
+    /// The field `image`, whose length must be from 1 to the limit.
+    pub(crate) fn image(&mut self, limit: ImageLimit) -> Result<Upload, ApiError> {
         let part = self.take("image").ok_or_else(no_file)?;
-        Ok(Upload { bytes: bounded_image(part.content, max_bytes)?, file_name: part.file_name })
+        Ok(Upload { bytes: bounded_image(part.content, limit)?, file_name: part.file_name })
     }
 
     /// The text of a field; `None` when the field is missing.
@@ -75,11 +69,26 @@ impl Form {
     }
 }
 
-/// `bytes` as an image: not empty, and not longer than `max_bytes`.
-pub(crate) fn bounded_image(bytes: Bytes, max_bytes: usize) -> Result<Bytes, ApiError> {
+/// Names that are all known and all different.
+pub(crate) fn check_names(names: &[&str], known: &[&str]) -> Result<(), ApiError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !known.contains(name) {
+            let message = format!("There is no field of this name. Fields are: {}.", known.join(", "));
+            return Err(field_error(name, message));
+        }
+        if !seen.insert(*name) {
+            return Err(field_error(name, "The field is there twice. Send it once.".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// `bytes` as an image inside of a request: not empty, and not too long.
+pub(crate) fn bounded_image(bytes: Bytes, limit: ImageLimit) -> Result<Bytes, ApiError> {
     match bytes.len() {
         0 => Err(no_file()),
-        length if length > max_bytes => Err(body::file_too_large(max_bytes)),
+        length if length > limit.inline() => Err(limit.exceeded_by(length)),
         _ => Ok(bytes),
     }
 }

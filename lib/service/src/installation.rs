@@ -17,7 +17,7 @@ use credlink_pipeline::{
 use credlink_proofs::{LocalProofStore, MemoryProofStore};
 use thiserror::Error;
 
-use crate::clock::SystemClock;
+use crate::{clock::SystemClock, local_uploads::LocalUploads, uploads::UploadError};
 
 /// The longest file of trust anchors, in bytes. The C2PA trust list has about 100 KB.
 const MAX_ANCHORS_LENGTH: u64 = 4 << 20;
@@ -37,6 +37,9 @@ pub enum InstallationError {
     /// The proofs cannot be opened.
     #[error(transparent)]
     Proofs(#[from] ProofStoreError),
+    /// The folder of uploads cannot be opened.
+    #[error(transparent)]
+    Uploads(#[from] UploadError),
     /// The file of further trust anchors cannot be read.
     #[error("the trust anchors in {path} cannot be read: {cause}")]
     AnchorsFile {
@@ -95,6 +98,14 @@ impl Installation {
     /// Proofs that are gone when the process ends.
     pub fn proofs_in_memory() -> Arc<dyn ProofStore> {
         Arc::new(MemoryProofStore::new())
+    }
+
+    /// The uploads in the folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or read.
+    pub fn uploads(&self) -> Result<Arc<LocalUploads>, InstallationError> {
+        Ok(Arc::new(LocalUploads::open(self.data.join("uploads"), SystemClock.now())?))
     }
 
     /// The installation's own roots, and those in the PEM files `further`.

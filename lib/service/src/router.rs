@@ -7,14 +7,16 @@ use axum::{
     http::{HeaderValue, Response, header},
     middleware::{from_fn, from_fn_with_state, map_response},
     response::IntoResponse as _,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     access_log,
     error::{self, ApiError, ErrorCode},
-    request_body, request_id, routes,
+    local_uploads::LocalUploads,
+    request_body, request_id,
+    routes::{self, local_uploads::Receiving},
     service::Service,
 };
 
@@ -23,7 +25,18 @@ pub fn all(service: Arc<Service>) -> Router {
     finish(sign_routes().merge(verify_routes()).merge(proof_routes()), service)
 }
 
-/// What signs.
+/// The same on one machine, where the service itself takes uploads and serves results. `uploads` is the one among the
+/// ports of `service`.
+pub fn local(service: Arc<Service>, uploads: Arc<LocalUploads>) -> Router {
+    let receiving = Receiving { service: Arc::clone(&service), uploads };
+    let receiving = Router::new()
+        .route("/uploads/{id}", put(routes::local_uploads::take_upload))
+        .route("/results/{name}", get(routes::local_uploads::fetch_result))
+        .with_state(receiving);
+    finish(sign_routes().merge(verify_routes()).merge(proof_routes()).merge(receiving), service)
+}
+
+/// What signs, and what takes uploads for it.
 pub fn signing(service: Arc<Service>) -> Router {
     finish(sign_routes(), service)
 }
@@ -39,7 +52,9 @@ pub fn showing(service: Arc<Service>) -> Router {
 }
 
 fn sign_routes() -> Router<Arc<Service>> {
-    Router::new().route("/sign", post(routes::sign::sign_image))
+    Router::new()
+        .route("/sign", post(routes::sign::sign_image))
+        .route("/uploads", post(routes::uploads::begin_upload))
 }
 
 fn verify_routes() -> Router<Arc<Service>> {

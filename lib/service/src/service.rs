@@ -13,7 +13,14 @@ use credlink_pipeline::{
 };
 use tokio::time::Instant;
 
-use crate::{body::BodyMemory, identity::Identity, workers::Workers};
+use crate::{
+    body::BodyMemory,
+    error::{ApiError, ErrorCode},
+    identity::Identity,
+    image_limit::ImageLimit,
+    uploads::Uploads,
+    workers::Workers,
+};
 
 /// What the service needs from outside.
 #[derive(Clone)]
@@ -22,6 +29,8 @@ pub struct Ports {
     pub identity: Arc<dyn Identity>,
     /// Keeps proofs.
     pub proofs: Arc<dyn ProofStore>,
+    /// Keeps uploads and long results; `None` when this process takes no uploads.
+    pub uploads: Option<Arc<dyn Uploads>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -35,6 +44,8 @@ pub struct Settings {
     pub sign: SignSettings,
     /// How long a caller waits for an image to be worked on.
     pub processing_timeout: Duration,
+    /// The longest image that may stand in a request or an answer, in bytes; `None` when any may.
+    pub inline_limit: Option<usize>,
 }
 
 /// The service behind all routes.
@@ -65,6 +76,24 @@ impl Service {
     /// The longest image, in bytes.
     pub(crate) fn max_image_bytes(&self) -> usize {
         self.settings.sign.limits.max_bytes
+    }
+
+    /// How long an image may be, inside of a request and elsewhere.
+    pub(crate) fn image_limit(&self) -> ImageLimit {
+        ImageLimit::new(self.max_image_bytes(), self.settings.inline_limit, self.ports.uploads.is_some())
+    }
+
+    /// Where uploads are.
+    ///
+    /// # Errors
+    /// When this process takes none.
+    pub(crate) fn uploads(&self) -> Result<&dyn Uploads, ApiError> {
+        self.ports.uploads.as_deref().ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::NotFound,
+                "This service takes no uploads. Send the image in the request.",
+            )
+        })
     }
 
     pub(crate) fn sign_context<'a>(

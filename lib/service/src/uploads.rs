@@ -91,18 +91,8 @@ pub struct ResultUrl {
 pub enum Address {
     /// A whole URL.
     Absolute(String),
-    /// A path on this service, from its first slash on.
+    /// A path on the service that gives it, from its first slash on. Only the service knows how its caller reached it.
     Path(String),
-}
-
-impl Address {
-    /// The whole URL, for a caller that reached this service at `origin`, such as `http://127.0.0.1:3001`.
-    pub fn from_origin(&self, origin: &str) -> String {
-        match self {
-            Self::Absolute(url) => url.clone(),
-            Self::Path(path) => format!("{origin}{path}"),
-        }
-    }
 }
 
 impl fmt::Debug for Address {

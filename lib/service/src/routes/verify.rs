@@ -11,17 +11,22 @@ use axum::{
 use bytes::Bytes;
 use credlink_pipeline::verify::{VerifyError, verify};
 
-use super::sign::{sentence, signer_failed};
+use super::{
+    sign::{sentence, signer_failed},
+    uploads::uploaded_image,
+};
 use crate::{
     body,
     error::{ApiError, ErrorCode},
     form::{self, Form},
+    image_limit::file_too_large,
+    json_fields::JsonFields,
     media_type,
     service::Service,
     workers::WorkError,
 };
 
-/// Verifies the body, or the field `image` of a form.
+/// Verifies the body, the field `image` of a form, or an upload.
 pub(crate) async fn verify_image(
     State(service): State<Arc<Service>>,
     request: Request,
@@ -35,7 +40,7 @@ pub(crate) async fn verify_image(
 }
 
 async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
-    let limit = service.max_image_bytes();
+    let limit = service.image_limit();
     let memory = &service.body_memory;
     let (head, request_body) = request.into_parts();
     match media_type::content_type(&head.headers) {
@@ -48,10 +53,13 @@ async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
         Some(kind) if kind.value == "application/octet-stream" || kind.value.starts_with("image/") => {
             form::bounded_image(body::read(request_body, limit, memory).await?, limit)
         }
-        other => {
-            let json = other.is_some_and(|kind| kind.value == "application/json");
-            Err(if json { form::no_uploads() } else { unsupported() })
+        Some(kind) if kind.value == "application/json" => {
+            if service.ports.uploads.is_none() {
+                return Err(form::no_uploads());
+            }
+            uploaded_image(service, &mut JsonFields::read(request_body, &["uploadId"], memory).await?).await
         }
+        _ => Err(unsupported()),
     }
 }
 
@@ -59,7 +67,7 @@ fn refused(error: &VerifyError) -> ApiError {
     match error {
         VerifyError::Empty => form::no_file(),
         VerifyError::NotAnImage(_) => ApiError::new(ErrorCode::InvalidFileType, sentence(&error.to_string())),
-        VerifyError::TooLarge { limit, .. } => body::file_too_large(*limit),
+        VerifyError::TooLarge { limit, .. } => file_too_large(*limit),
     }
 }
 

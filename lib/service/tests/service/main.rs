@@ -5,6 +5,9 @@
 mod answers;
 mod configuration;
 mod faults;
+mod http_client;
 mod lifecycle;
 mod refusals;
 mod support;
+mod upload_contract;
+mod uploads;

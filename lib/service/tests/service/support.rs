@@ -47,7 +47,7 @@ pub(crate) fn ports() -> Ports {
 /// What a service works with that signs with `signer`.
 pub(crate) fn ports_signing_with(signer: Arc<dyn Signer>) -> Ports {
     let identity = Arc::new(FixedIdentity { signer, trust: keys().1 });
-    Ports { identity, proofs: Arc::new(MemoryProofStore::new()), clock: Arc::new(SystemClock) }
+    Ports { identity, proofs: Arc::new(MemoryProofStore::new()), uploads: None, clock: Arc::new(SystemClock) }
 }
 
 /// Settings, as variables choose them.
@@ -153,11 +153,24 @@ pub(crate) fn form(fields: &[Field<'_>]) -> Vec<u8> {
 
 /// A picture of these dimensions.
 pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    png_of(width, height, |i| (i % 251) as u8)
+}
+
+/// A picture that does not compress: its file has a little more bytes than it has pixels.
+pub(crate) fn noise_png(width: u32, height: u32) -> Vec<u8> {
+    let mut state = 1_u32;
+    png_of(width, height, |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+}
+
+fn png_of(width: u32, height: u32, pixel: impl FnMut(u32) -> u8) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
-    let pixels: Vec<u8> = (0..width * height).map(|i| (i % 251) as u8).collect();
+    let pixels: Vec<u8> = (0..width * height).map(pixel).collect();
     encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
     file
 }
