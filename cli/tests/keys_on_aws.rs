@@ -4,9 +4,6 @@
 
 use std::{fs, process::Command};
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use credlink_local_aws::{LocalAws, REGION};
 use serde_json::Value;
@@ -41,19 +38,10 @@ impl Outcome {
 }
 
 impl Installation {
-    async fn new(name: &str) -> Self {
-        let config = LocalAws::shared().sdk_config();
-        let dynamo = aws_sdk_dynamodb::Client::new(&config);
-        let table = format!("keys-on-aws-{name}");
-        let mut request = dynamo.create_table().table_name(&table).billing_mode(BillingMode::PayPerRequest);
-        for (name, role) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            let element = KeySchemaElement::builder().attribute_name(name).key_type(role).build().unwrap();
-            let definition = AttributeDefinition::builder().attribute_name(name);
-            let definition = definition.attribute_type(ScalarAttributeType::S).build().unwrap();
-            request = request.key_schema(element).attribute_definitions(definition);
-        }
-        request.send().await.unwrap();
-        Self { kms: aws_sdk_kms::Client::new(&config), table, data: TempDir::new().unwrap() }
+    async fn new() -> Self {
+        let aws = LocalAws::shared();
+        let kms = aws_sdk_kms::Client::new(&aws.sdk_config());
+        Self { kms, table: aws.make_table().await, data: TempDir::new().unwrap() }
     }
 
     async fn key(&self, spec: KeySpec, usage: KeyUsageType) -> String {
@@ -105,7 +93,7 @@ impl Installation {
 
 #[tokio::test]
 async fn a_key_becomes_active_and_the_next_one_follows() {
-    let installation = Installation::new("activate").await;
+    let installation = Installation::new().await;
     let show = ["show", "--table", &installation.table, "--json"];
     let nobody = installation.keys(&show);
     assert!(nobody.complaint().contains("credlink keys activate"), "{}", nobody.stderr);
@@ -137,7 +125,7 @@ async fn a_key_becomes_active_and_the_next_one_follows() {
 
 #[tokio::test]
 async fn what_cannot_sign_does_not_become_active() {
-    let installation = Installation::new("refused").await;
+    let installation = Installation::new().await;
     let decrypts = installation.key(KeySpec::Rsa2048, KeyUsageType::EncryptDecrypt).await;
     assert!(installation.activate(&decrypts).complaint().contains("SIGN_VERIFY"));
     let strange = installation.key(KeySpec::EccSecgP256K1, KeyUsageType::SignVerify).await;
@@ -153,7 +141,7 @@ async fn what_cannot_sign_does_not_become_active() {
 
 #[tokio::test]
 async fn a_chain_from_elsewhere_must_be_for_the_key() {
-    let installation = Installation::new("elsewhere").await;
+    let installation = Installation::new().await;
     let key = installation.key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
     let init = installation.keys(&["init", "--algorithm", "p-256"]);
     assert_eq!(init.status, 0, "{}", init.stderr);
@@ -167,7 +155,7 @@ async fn a_chain_from_elsewhere_must_be_for_the_key() {
 
 #[tokio::test]
 async fn without_a_region_or_a_table_the_message_says_so() {
-    let installation = Installation::new("nowhere").await;
+    let installation = Installation::new().await;
     let mut command = installation.command(&["show", "--table", "any"]);
     command.env_remove("AWS_REGION");
     assert!(Installation::run(command).complaint().contains("AWS_REGION"));

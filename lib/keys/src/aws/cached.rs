@@ -66,7 +66,7 @@ impl CachedRecord {
             (state.kept.clone(), state.reads)
         };
         let _turn = match kept {
-            Some(kept) if now < kept.next_read => return Ok(kept.record),
+            Some(kept) if kept.is_current(now) => return Ok(kept.record),
             Some(kept) if kept.may_go_on(now) => match self.reading.try_lock() {
                 Ok(turn) => turn,
                 Err(_) => return Ok(kept.record),
@@ -84,7 +84,7 @@ impl CachedRecord {
     fn read_meanwhile(&self, reads: u64, now: Instant) -> Option<Result<Arc<SignerRecord>, RecordsError>> {
         let state = self.state();
         match (&state.kept, &state.failure) {
-            (Some(kept), _) if now < kept.next_read => Some(Ok(Arc::clone(&kept.record))),
+            (Some(kept), _) if kept.is_current(now) => Some(Ok(Arc::clone(&kept.record))),
             // The failure is this caller's too. To try once more for each would add up their waiting.
             (_, Some(failure)) if state.reads > reads => Some(Err(failure.clone())),
             _ => None,
@@ -146,6 +146,11 @@ impl State {
 impl Kept {
     fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.read_at)
+    }
+
+    /// Whether it is used without asking the table.
+    fn is_current(&self, now: Instant) -> bool {
+        now < self.next_read && self.may_go_on(now)
     }
 
     fn may_go_on(&self, now: Instant) -> bool {

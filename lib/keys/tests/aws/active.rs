@@ -47,7 +47,7 @@ async fn signs(signer: &dyn Signer) {
 
 #[tokio::test]
 async fn without_an_active_signer_the_message_says_how_to_activate_one() {
-    let installation = Installation::new("none-active").await;
+    let installation = Installation::new().await;
     let signer = active(&installation, SetClock::new());
     let error = signer.load().await.unwrap_err();
     let SignerError::Unusable(message) = error else { panic!("{error}") };
@@ -59,7 +59,7 @@ async fn without_an_active_signer_the_message_says_how_to_activate_one() {
 
 #[tokio::test]
 async fn a_swap_is_followed_without_a_restart() {
-    let installation = Installation::new("swap").await;
+    let installation = Installation::new().await;
     let first = installation.activate().await;
     let active = active(&installation, SetClock::new());
     let start = Instant::now();
@@ -79,7 +79,7 @@ async fn a_swap_is_followed_without_a_restart() {
 
 #[tokio::test]
 async fn an_expired_certificate_signs_no_more_but_its_root_is_still_known() {
-    let installation = Installation::new("expired").await;
+    let installation = Installation::new().await;
     let record = installation.activate().await;
     let clock = SetClock::new();
     let active = active(&installation, Arc::clone(&clock));
@@ -101,7 +101,7 @@ async fn an_expired_certificate_signs_no_more_but_its_root_is_still_known() {
 
 #[tokio::test]
 async fn a_record_that_was_deleted_or_damaged_ends_its_use() {
-    let installation = Installation::new("ended").await;
+    let installation = Installation::new().await;
     installation.activate().await;
     let records = CachedRecord::new(installation.records());
     let start = Instant::now();

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use credlink_keys::aws::{KmsKey, NewSigner, SignerRecord, SignerRecords};
 use credlink_local_aws::LocalAws;
@@ -23,22 +21,10 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// `name` is the test's own.
-    pub(crate) async fn new(name: &str) -> Self {
-        let config = LocalAws::shared().sdk_config();
+    pub(crate) async fn new() -> Self {
+        let aws = LocalAws::shared();
+        let (config, table) = (aws.sdk_config(), aws.make_table().await);
         let dynamo = aws_sdk_dynamodb::Client::new(&config);
-        let table = format!("signers-{name}");
-        let mut request = dynamo.create_table().table_name(&table).billing_mode(BillingMode::PayPerRequest);
-        for (name, role) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            let element = KeySchemaElement::builder().attribute_name(name).key_type(role).build().unwrap();
-            let definition = AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap();
-            request = request.key_schema(element).attribute_definitions(definition);
-        }
-        request.send().await.unwrap();
         let folder = TempDir::new().unwrap();
         Self { dynamo, kms: aws_sdk_kms::Client::new(&config), table, folder }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod active;
+mod faults;
 mod installation;
 #[path = "../support/issuer.rs"]
 mod issuer;

@@ -18,7 +18,7 @@ use crate::{
 
 #[tokio::test]
 async fn the_local_authority_issues_for_a_key_it_never_saw() {
-    let installation = Installation::new("issue").await;
+    let installation = Installation::new().await;
     let new = installation.signer(KeySpec::Rsa3072).await;
     let record = installation.records().activate(&new, None, now()).await.unwrap();
     assert_eq!(record.kind(), KeyKind::Rsa3072);
@@ -46,7 +46,7 @@ async fn the_local_authority_issues_for_a_key_it_never_saw() {
 
 #[tokio::test]
 async fn the_certificate_is_for_the_public_key_of_kms() {
-    let installation = Installation::new("public-key").await;
+    let installation = Installation::new().await;
     let key = installation.key(KeySpec::EccNistP384).await;
     let new = NewSigner::issue(&key, installation.folder.path(), now()).unwrap();
     let record = installation.records().activate(&new, None, now()).await.unwrap();
@@ -57,7 +57,7 @@ async fn the_certificate_is_for_the_public_key_of_kms() {
 
 #[tokio::test]
 async fn a_chain_from_elsewhere_must_be_for_this_key_and_lead_to_its_root() {
-    let installation = Installation::new("elsewhere").await;
+    let installation = Installation::new().await;
     let key = installation.key(KeySpec::EccNistP256).await;
     let root = Authority::root("Root");
     let between = root.intermediate("Between");
@@ -87,7 +87,7 @@ async fn a_chain_from_elsewhere_must_be_for_this_key_and_lead_to_its_root() {
 
 #[tokio::test]
 async fn keys_that_cannot_sign_images_are_refused() {
-    let installation = Installation::new("refused-keys").await;
+    let installation = Installation::new().await;
     let read = async |spec, usage| {
         let arn = installation.create_key(spec, usage).await;
         KmsKey::read(&installation.kms, &arn).await.unwrap_err()
@@ -110,7 +110,7 @@ async fn keys_that_cannot_sign_images_are_refused() {
 
 #[tokio::test]
 async fn an_alias_stands_for_its_key_until_it_is_read() {
-    let installation = Installation::new("alias").await;
+    let installation = Installation::new().await;
     let key = installation.key(KeySpec::EccNistP256).await;
     let alias = "alias/credlink-tests-alias";
     installation.kms.create_alias().alias_name(alias).target_key_id(key.arn()).send().await.unwrap();
@@ -119,7 +119,7 @@ async fn an_alias_stands_for_its_key_until_it_is_read() {
 
 #[tokio::test]
 async fn a_trial_finds_a_key_that_does_not_sign() {
-    let installation = Installation::new("trial").await;
+    let installation = Installation::new().await;
     let new = installation.signer(KeySpec::Rsa2048).await;
     new.try_out(&installation.kms).await.unwrap();
     installation.kms.disable_key().key_id(new.key_arn()).send().await.unwrap();
