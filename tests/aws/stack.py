@@ -1,14 +1,17 @@
 """The real template, deployed into a local AWS with the functions that cargo built."""
 
+import atexit
 import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import boto3
 import requests
@@ -106,10 +109,11 @@ def client(aws: Ministack, service: str):
 def deploy(aws: Ministack, folder: Path, name: str, programs: Path, **parameters: str) -> Stack:
     """Deploys the template as `name` with `sam deploy`, as `make deploy` does it for an account.
 
-    `programs` is the folder with the functions' binaries; what is deployed are copies without debugging information,
-    made in `folder`. `parameters` are the template's; those that a local AWS needs are added.
+    `programs` is the folder with the functions' binaries; what is deployed are packages of copies without debugging
+    information. `parameters` are the template's; those that a local AWS needs are added. `folder` is for what is
+    written on the way.
     """
-    assembled = _assemble(folder, programs, aws.enforces_policies)
+    assembled = _assemble(folder, _packages(programs), aws.enforces_policies)
     chosen = {"AwsEndpointUrl": aws.endpoint, "Architecture": _architecture()} | parameters
     done = subprocess.run(
         [
@@ -160,22 +164,33 @@ def _architecture() -> str:
     return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 
 
-def _assemble(folder: Path, programs: Path, enforces_policies: bool) -> Path:
-    """What `sam build` would make: the template with a folder for each function, with its `bootstrap` in it."""
+def _assemble(folder: Path, packages: Path, enforces_policies: bool) -> Path:
+    """What `sam build` would make: the template with the package of each function in place of its source."""
     assembled = template.load()
     del assembled["Globals"]["Function"]["CodeUri"]
     if enforces_policies:
         _leave_out_unknown_conditions(assembled)
     for name, binary in template.functions(assembled).items():
-        code = folder / "build" / name
-        code.mkdir(parents=True, exist_ok=True)
-        _copy_without_debugging_information(programs / binary, code / "bootstrap")
         function = assembled["Resources"][name]
         del function["Metadata"]
-        function["Properties"]["CodeUri"] = str(code)
-    path = folder / "build" / "template.json"
+        function["Properties"]["CodeUri"] = str(packages / f"{binary}.zip")
+    path = folder / "template.json"
     path.write_text(json.dumps(assembled))
     return path
+
+
+@cache
+def _packages(programs: Path) -> Path:
+    """A folder with each binary as Lambda takes it; made once, and gone when all tests have ended."""
+    folder = Path(tempfile.mkdtemp(prefix="credlink-packages-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for binary in template.functions(template.load()).values():
+        bootstrap = folder / binary / "bootstrap"
+        bootstrap.parent.mkdir()
+        _copy_without_debugging_information(programs / binary, bootstrap)
+        with ZipFile(folder / f"{binary}.zip", "w", ZIP_DEFLATED, compresslevel=1) as package:
+            package.write(bootstrap, bootstrap.name)
+    return folder
 
 
 def _leave_out_unknown_conditions(assembled: dict) -> None:
