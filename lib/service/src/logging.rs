@@ -14,9 +14,11 @@ pub enum LogFormat {
 }
 
 /// Lines from `level` on. The C2PA library reports its steps and missing features at every level; of it only
-/// errors are of use.
+/// errors are of use. The AWS SDK writes names of objects below `info`, and who knows the name of an upload may use
+/// it; directives of one's own (`RUST_LOG`) can show them.
 pub fn filter(level: &str) -> EnvFilter {
-    EnvFilter::new(format!("{level},c2pa=error"))
+    let sdk = if matches!(level, "debug" | "trace") { ",aws_=info" } else { "" };
+    EnvFilter::new(format!("{level},c2pa=error{sdk}"))
 }
 
 /// Starts logging, once per process; a later call changes nothing. Panics are logged as well, in the same

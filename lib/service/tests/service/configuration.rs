@@ -18,6 +18,7 @@ fn without_variables_there_are_defaults() {
     assert_eq!(config.data.to_str(), Some("./credlink-data"));
     assert_eq!(config.max_image_bytes, 50 * 1024 * 1024);
     assert_eq!(config.processing_timeout, Duration::from_secs(30));
+    assert_eq!(config.inline_limit, None);
     assert!(config.keep_proofs);
     assert!(config.log.format.is_none() && config.log.filter.is_none());
     assert_eq!(config.proof_uris(config.listen).unwrap().to_string(), "http://127.0.0.1:3001/proofs");
@@ -30,6 +31,7 @@ fn variables_are_taken() {
         ("CREDLINK_DATA", "/var/lib/credlink"),
         ("PROOF_URI_DOMAIN", "proofs.example.com"),
         ("MAX_FILE_SIZE_MB", "1"),
+        ("INLINE_LIMIT_BYTES", "4194304"),
         ("IMAGE_PROCESSING_TIMEOUT_MS", "250"),
         ("LOCAL_PROOF_STORAGE", "FALSE"),
         ("DEFAULT_DIGITAL_SOURCE_TYPE", "digitalCapture"),
@@ -46,10 +48,12 @@ fn variables_are_taken() {
         settings.sign.default_digital_source_type.map(DigitalSourceType::name),
         Some("digitalCapture")
     );
+    assert_eq!(settings.inline_limit, Some(4 << 20));
     assert_eq!(settings.processing_timeout, Duration::from_millis(250));
     assert!(!config.keep_proofs);
     assert_eq!(config.log.format, Some(LogFormat::Text));
-    assert!(config.log.filter.unwrap().to_string().contains("debug"));
+    let filter = config.log.filter.unwrap().to_string();
+    assert!(filter.contains("debug") && filter.contains("aws_=info"), "{filter}");
 }
 
 #[test]
@@ -67,6 +71,7 @@ fn a_bad_value_is_one_line_with_name_value_and_what_is_allowed() {
         ("MAX_FILE_SIZE_MB", "51", "1 to 50"),
         ("MAX_FILE_SIZE_MB", "0", "1 to 50"),
         ("MAX_FILE_SIZE_MB", "1.5", "1 to 50"),
+        ("INLINE_LIMIT_BYTES", "65535", "65536 to 52428800"),
         ("IMAGE_PROCESSING_TIMEOUT_MS", "-1", "100 to 600000"),
         ("LOCAL_PROOF_STORAGE", "yes", "true, false"),
         ("DEFAULT_DIGITAL_SOURCE_TYPE", "photo", "digitalCapture"),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use credlink_local_aws::LocalAws;
+use credlink_local_aws::{Fate, FaultyLink, LocalAws};
 use credlink_pipeline::{
     asset::Format,
     digest::Sha256Hash,
@@ -26,10 +26,7 @@ use credlink_service::{
     uploads::{Address, UploadError, UploadId, UploadRequest, UploadTicket, Uploads},
 };
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
+use tokio::net::TcpListener;
 
 use crate::{
     http_client::{Received, exchange},
@@ -164,33 +161,29 @@ async fn a_bucket_that_is_not_there_is_for_the_operator() {
 
 #[tokio::test]
 async fn a_result_is_sent_whole_again_after_a_fault() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = credlink_aws::s3(&LocalAws::shared().sdk_config_at(&endpoint));
-    let uploads = S3Uploads::new(client, "uploads".to_owned());
-    let faulty =
-        async { [receive_body(&listener, "503 Slow Down").await, receive_body(&listener, "200 OK").await] };
+    let aws = LocalAws::shared();
+    let mut fates = [Fate::server_fault(), Fate::Lose].into_iter();
+    let link = FaultyLink::to(aws, move |_| fates.next().unwrap_or(Fate::Pass));
+    let bucket = aws.make_bucket().await;
+    let uploads = S3Uploads::new(credlink_aws::s3(&link.sdk_config()), bucket.clone());
     let pieces = vec![Bytes::from_static(b"one "), Bytes::from_static(b"two")];
-    let keep = uploads.keep_result(ProofId::random(), pieces, "image/png", "attachment", SystemClock.now());
-    let (bodies, kept) = tokio::join!(faulty, keep);
-    kept.unwrap();
-    assert_eq!(bodies, [b"one two".to_vec(), b"one two".to_vec()]);
+    let proof = ProofId::random();
+    uploads.keep_result(proof, pieces, "image/png", "attachment", SystemClock.now()).await.unwrap();
+    let direct = credlink_aws::s3(&aws.sdk_config());
+    let kept = direct.get_object().bucket(bucket).key(format!("results/{proof}")).send().await.unwrap();
+    assert_eq!(kept.body.collect().await.unwrap().to_vec(), b"one two");
 }
 
-/// Takes one request with a body of 7 bytes, and answers it.
-async fn receive_body(listener: &TcpListener, status: &str) -> Vec<u8> {
-    let (mut stream, _) = listener.accept().await.unwrap();
-    let mut request = Vec::new();
-    let body = loop {
-        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
-        let head = request.windows(4).position(|window| window == b"\r\n\r\n");
-        if let Some(head) = head.filter(|head| request.len() >= head + 4 + 7) {
-            break request[head + 4..].to_vec();
-        }
-    };
-    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await.unwrap();
-    body
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_worth_another_try() {
+    let aws = LocalAws::shared();
+    let link = FaultyLink::to(aws, |call| if call.method == "GET" { Fate::CutAnswer } else { Fate::Pass });
+    let uploads = S3Uploads::new(credlink_aws::s3(&link.sdk_config()), aws.make_bucket().await);
+    let place = Place { uploads: Arc::new(uploads), origin: String::new(), _folder: None };
+    let ticket = place.uploads.begin(&announcing(None), SystemClock.now()).await.unwrap();
+    assert!(place.put(&ticket, CONTENT).await.is_success());
+    let error = place.uploads.read(ticket.id, MAX, SystemClock.now()).await.unwrap_err();
+    assert!(matches!(error, UploadError::Unavailable(_)), "{error}");
 }
 
 /// Uploads, and where a caller finds them.
