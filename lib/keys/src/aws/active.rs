@@ -14,8 +14,8 @@ use super::{
     signer::KmsSigner,
 };
 
-/// Follows the record of the active signer: after an activation, the next image but those of 30 seconds is signed
-/// with the new key. A signature that is being made keeps the key and chain that it began with.
+/// Follows the record of the active signer: an activation counts here at the latest [`MAX_AGE`](super::MAX_AGE) after
+/// it. A signature that is being made keeps the key and chain that it began with.
 pub struct ActiveSigner {
     record: CachedRecord,
     kms: Client,
