@@ -6,6 +6,7 @@ mod answers;
 mod configuration;
 mod faults;
 mod http_client;
+mod inline_limit;
 mod lifecycle;
 mod refusals;
 mod support;

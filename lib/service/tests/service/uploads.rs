@@ -14,7 +14,6 @@ use credlink_pipeline::{
     proof::ProofId,
     timestamp::{Clock, Timestamp},
 };
-use credlink_proofs::MemoryProofStore;
 use credlink_service::{
     Ports, Service,
     clock::SystemClock,
@@ -25,21 +24,18 @@ use credlink_service::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{
-    Answer, form, form_type, get, noise_png, png, ports, post, post_form, send, service, service_with,
-    settings,
-};
+use crate::support::{Answer, get, noise_png, png, ports, post, send, service, service_with, settings};
 
-const JSON: &str = "application/json";
-const HOST: &str = "photos.example.com:3001";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const HOST: &str = "photos.example.com:3001";
 
 /// A router that takes uploads into a folder, which goes with it.
-struct Local {
-    router: Router,
+pub(crate) struct Local {
+    pub(crate) router: Router,
     _folder: TempDir,
 }
 
-fn local(ports: Ports, variables: &[(&str, &str)]) -> Local {
+pub(crate) fn local(ports: Ports, variables: &[(&str, &str)]) -> Local {
     let folder = tempfile::tempdir().unwrap();
     let uploads = Arc::new(LocalUploads::open(folder.path().join("uploads"), SystemClock.now()).unwrap());
     let ports = Ports { uploads: Some(Arc::clone(&uploads) as _), ..ports };
@@ -48,12 +44,12 @@ fn local(ports: Ports, variables: &[(&str, &str)]) -> Local {
 }
 
 impl Local {
-    async fn begin(&self, announced: Value) -> Answer {
+    pub(crate) async fn begin(&self, announced: Value) -> Answer {
         let request = Request::post("/uploads").header(header::CONTENT_TYPE, JSON).header(header::HOST, HOST);
         send(&self.router, request.body(announced.to_string().into()).unwrap()).await
     }
 
-    async fn put(&self, ticket: &Value, body: Vec<u8>) -> Answer {
+    pub(crate) async fn put(&self, ticket: &Value, body: Vec<u8>) -> Answer {
         let url = ticket["url"].as_str().unwrap();
         let mut request = Request::put(url.strip_prefix(&format!("http://{HOST}")).unwrap());
         for (name, value) in ticket["headers"].as_object().unwrap() {
@@ -63,14 +59,14 @@ impl Local {
     }
 
     /// The id of an upload of `image`.
-    async fn upload(&self, image: &[u8]) -> Value {
+    pub(crate) async fn upload(&self, image: &[u8]) -> Value {
         let announced = json!({"contentType": "image/png", "contentLength": image.len()});
         let ticket = self.begin(announced).await.json();
         assert_eq!(self.put(&ticket, image.to_vec()).await.status, 204);
         ticket["uploadId"].clone()
     }
 
-    async fn post_json(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post_json(&self, path: &str, body: Value) -> Answer {
         let request = Request::post(path).header(header::CONTENT_TYPE, JSON).header(header::HOST, HOST);
         send(&self.router, request.body(body.to_string().into()).unwrap()).await
     }
@@ -115,7 +111,7 @@ async fn an_upload_is_signed_and_verified_by_its_name() {
     }
 }
 
-async fn report_of(local: &Local, signed: &[u8]) -> Value {
+pub(crate) async fn report_of(local: &Local, signed: &[u8]) -> Value {
     let upload = local.upload(signed).await;
     let report = local.post_json("/verify", json!({"uploadId": upload})).await;
     assert_eq!(report.status, 200);
@@ -273,63 +269,6 @@ async fn the_url_is_the_one_the_caller_came_by() {
 }
 
 #[tokio::test]
-async fn an_image_over_the_inline_limit_is_told_how_to_go_on() {
-    let local = local(ports(), &[("INLINE_LIMIT_BYTES", "65536"), ("MAX_FILE_SIZE_MB", "5")]);
-    let image = noise_png(300, 300);
-    assert!(image.len() > 65536);
-    let unannounced = Body::new(http_body_util::Full::new(Bytes::from(vec![0; 4 << 20])));
-    for answer in [
-        post_form(&local.router, "/sign", &[("image", None, &image)]).await,
-        post_form(&local.router, "/verify", &[("image", None, &image)]).await,
-        post(&local.router, "/verify", "image/png", image.clone()).await,
-        // Over what is read at all.
-        post(&local.router, "/verify", "image/png", unannounced).await,
-        post(&local.router, "/sign", &form_type(), form(&[("image", None, &vec![0; 5 << 20])])).await,
-    ] {
-        assert_eq!(answer.status, 413);
-        let error = answer.error("FILE_TOO_LARGE");
-        assert_eq!(error["details"]["limitBytes"], 65536);
-        assert_eq!(error["details"]["uploads"]["method"], "POST");
-        assert_eq!(error["details"]["uploads"]["path"], "/uploads");
-        assert_eq!(error["details"]["uploads"]["limitBytes"], 5 << 20);
-        assert!(error["message"].as_str().unwrap().contains("POST /uploads"), "{error}");
-    }
-    // An upload would not help.
-    let huge = post(&local.router, "/verify", "image/png", vec![0; 8 << 20]).await.error("FILE_TOO_LARGE");
-    assert_eq!(huge["details"]["limitBytes"], 5 << 20);
-    assert_eq!(huge["details"]["uploads"], Value::Null);
-
-    let small = post_form(&local.router, "/sign", &[("image", None, &png(4, 4))]).await;
-    assert_eq!(small.status, 200);
-}
-
-#[tokio::test]
-async fn a_result_over_the_inline_limit_is_fetched_elsewhere() {
-    let local = local(ports(), &[("INLINE_LIMIT_BYTES", "65536")]);
-    let upload = local.upload(&noise_png(300, 300)).await;
-    let answer = local.post_json("/sign", json!({"uploadId": upload})).await;
-    assert_eq!(answer.status, 303);
-    assert_eq!(answer.header("cache-control"), "no-store");
-    let kept = answer.json();
-    assert_eq!(kept.as_object().unwrap().len(), 4, "{kept}");
-    assert_eq!(kept["url"], answer.header("location"));
-    assert_eq!(kept["proofUri"], answer.header("x-proof-uri"));
-    assert_eq!(kept["manifestHash"], answer.header("x-manifest-hash"));
-    assert!(answer.header("x-processing-time").parse::<u32>().is_ok());
-    assert!(Timestamp::parse(kept["expiresAt"].as_str().unwrap()).unwrap() > SystemClock.now());
-
-    let path = answer.header("location").strip_prefix(&format!("http://{HOST}")).unwrap();
-    let proof = kept["proofUri"].as_str().unwrap().rsplit('/').next().unwrap();
-    assert!(!path.contains(proof), "the proof's id stands in the image, for everybody");
-    let signed = get(&local.router, path, &[]).await;
-    assert_eq!(signed.status, 200);
-    assert_eq!(signed.header("content-type"), "image/png");
-    assert_eq!(signed.header("content-disposition"), "attachment; filename=\"image-signed.png\"");
-    let report = report_of(&local, &signed.body).await;
-    assert_eq!(report["details"]["proofsMatch"], true);
-}
-
-#[tokio::test]
 async fn a_service_without_uploads() {
     let plain = service();
     post(&plain, "/uploads", JSON, r#"{"contentType": "image/png", "contentLength": 3}"#)
@@ -366,8 +305,8 @@ async fn an_upload_past_its_time() {
     later.put(&ticket, b"a".into()).await.error("UPLOAD_NOT_FOUND");
 }
 
-/// Uploads that keep nothing. They give what is asked for when it is small.
-struct Broken(fn() -> UploadError);
+/// Uploads that keep nothing.
+pub(crate) struct Broken(pub(crate) fn() -> UploadError);
 
 #[async_trait]
 impl Uploads for Broken {
@@ -411,30 +350,6 @@ async fn uploads_that_fail() {
             assert!(!answer.error(code).to_string().contains("secret"));
         }
     }
-}
-
-#[tokio::test]
-async fn a_result_that_cannot_be_kept_is_not_handed_out() {
-    let ports = Ports {
-        uploads: Some(Arc::new(Broken(|| UploadError::Unavailable("secret".into())))),
-        proofs: Arc::new(MemoryProofStore::new()),
-        ..ports()
-    };
-    let service = service_with(ports, &[("INLINE_LIMIT_BYTES", "65536")]);
-    // Just under the limit; its credential lifts it over.
-    let mut width = 250;
-    let image = loop {
-        let image = noise_png(width, 258);
-        if image.len() > 64_000 {
-            break image;
-        }
-        width += 1;
-    };
-    assert!(image.len() <= 65536);
-    let answer = post_form(&service, "/sign", &[("image", None, &image)]).await;
-    assert_eq!(answer.status, 503, "{:?}", answer.status);
-    answer.error("SERVICE_UNAVAILABLE");
-    assert!(!answer.headers.contains_key("x-proof-uri"));
 }
 
 #[tokio::test]
