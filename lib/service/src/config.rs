@@ -122,12 +122,27 @@ impl Config {
     /// When nothing was chosen for proof URIs and they cannot begin with `address` either: plain `http` is
     /// for loopback addresses only.
     pub fn settings(&self, address: SocketAddr) -> Result<Settings, ConfigError> {
-        Ok(Settings {
-            proof_uris: self.proof_uris(address)?,
+        Ok(self.settings_with(self.proof_uris(address)?))
+    }
+
+    /// The settings of a service that does not know its own address.
+    ///
+    /// # Errors
+    /// When nothing was chosen for proof URIs.
+    pub fn settings_without_address(&self) -> Result<Settings, ConfigError> {
+        let chosen = self.proof_uris.clone().ok_or_else(|| {
+            ConfigError::new("PROOF_URI_DOMAIN", "", "the https URL that proof URIs begin with")
+        })?;
+        Ok(self.settings_with(chosen))
+    }
+
+    fn settings_with(&self, proof_uris: ProofUriBase) -> Settings {
+        Settings {
+            proof_uris,
             sign: self.sign_settings(),
             processing_timeout: self.processing_timeout,
             inline_limit: self.inline_limit,
-        })
+        }
     }
 
     /// How images are signed.

@@ -2,9 +2,16 @@
 
 pub mod arrivals;
 pub mod auto_sign;
+pub mod certificate_watch;
+pub mod cleanup;
+pub mod deployment;
 pub mod failure_queue;
+pub mod function;
+pub mod health_metrics;
 pub mod http;
+pub mod identity;
 pub mod metrics;
 mod object_options;
 pub mod objects;
+pub mod reaper;
 pub mod uploads;

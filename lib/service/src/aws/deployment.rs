@@ -1,0 +1,216 @@
+//! What a function finds in its environment, and the clients that it needs. Each is made when it is first asked for,
+//! so a function has no others.
+
+use std::{
+    env,
+    sync::{Arc, OnceLock},
+};
+
+use credlink_aws::{ConfigurationError, SdkConfig};
+use credlink_keys::aws::{ActiveSigner, CachedRecord, SignerRecords};
+use credlink_pipeline::{credential::TrustAnchorsError, proof::ProofStore};
+use credlink_proofs::aws::AwsProofStore;
+use thiserror::Error;
+
+use super::{
+    auto_sign::AutoSign,
+    failure_queue::FailureQueue,
+    health_metrics::HealthMetrics,
+    identity::{KnownIdentity, SigningIdentity},
+    objects::Bucket,
+    uploads::S3Uploads,
+};
+use crate::{
+    Ports, Service,
+    clock::SystemClock,
+    config::{Config, ConfigError},
+    identity::Identity,
+    logging::{self, LogFormat},
+    uploads::Uploads,
+};
+
+/// The longest object of trust anchors, in bytes.
+const MAX_ANCHORS_LENGTH: usize = 4 << 20;
+
+/// The deployment that a function belongs to.
+#[derive(Debug)]
+pub struct Deployment {
+    config: Config,
+    sdk: SdkConfig,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    dynamo: OnceLock<aws_sdk_dynamodb::Client>,
+}
+
+/// Why a function cannot start.
+#[derive(Debug, Error)]
+pub enum DeploymentError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The runtime's own variables are missing.
+    #[error(transparent)]
+    Environment(#[from] ConfigurationError),
+    /// The template sets this variable for every function that needs it.
+    #[error("{0} is not set; deploy the function with its template")]
+    Missing(&'static str),
+    /// The further trust anchors cannot be read.
+    #[error("TRUST_ANCHORS is {place:?}: {reason}")]
+    Anchors {
+        /// Where they should be.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The further trust anchors are something else.
+    #[error("TRUST_ANCHORS: {0}")]
+    AnchorsContent(#[from] TrustAnchorsError),
+    /// The function would sign its own results.
+    #[error("INBOX_BUCKET and OUTBOX_BUCKET are both {0:?}; they must be two buckets")]
+    SameBuckets(String),
+}
+
+impl Deployment {
+    /// Reads the environment and starts the log.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_env() -> Result<Self, DeploymentError> {
+        let config = Config::from_env(|name| env::var(name).ok())?;
+        let filter = config.log.filter.clone().unwrap_or_else(|| logging::filter("info"));
+        logging::start(config.log.format.unwrap_or(LogFormat::Json), filter, false);
+        Ok(Self { config, sdk: credlink_aws::on_lambda()?, s3: OnceLock::new(), dynamo: OnceLock::new() })
+    }
+
+    /// The name that metrics carry.
+    ///
+    /// # Errors
+    /// When the template did not set it.
+    pub fn stack(&self) -> Result<String, DeploymentError> {
+        variable("CREDLINK_STACK")
+    }
+
+    /// The service with the given ports, proofs in DynamoDB and S3.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn service(
+        &self,
+        identity: Arc<dyn Identity>,
+        uploads: Option<Arc<dyn Uploads>>,
+    ) -> Result<Arc<Service>, DeploymentError> {
+        let proofs: Arc<dyn ProofStore> = Arc::new(self.proofs()?);
+        let ports = Ports { identity, proofs, uploads, clock: Arc::new(SystemClock) };
+        Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
+    }
+
+    /// Proofs in the deployment's table and bucket.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn proofs(&self) -> Result<AwsProofStore, DeploymentError> {
+        Ok(AwsProofStore::new(self.dynamo(), variable("PROOF_TABLE")?, self.s3(), variable("BLOB_BUCKET")?))
+    }
+
+    /// Uploads in the deployment's bucket.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn uploads(&self) -> Result<Arc<dyn Uploads>, DeploymentError> {
+        Ok(Arc::new(S3Uploads::new(self.s3(), variable("UPLOAD_BUCKET")?)))
+    }
+
+    /// The identity of a function that signs, read and checked. A signer that is missing or unusable is logged, and
+    /// every image is refused with the reason until one is active: the function need not start again.
+    ///
+    /// # Errors
+    /// When a setting is missing, or further anchors cannot be read.
+    pub async fn signing_identity(&self) -> Result<Arc<dyn Identity>, DeploymentError> {
+        let kms = aws_sdk_kms::Client::new(&self.sdk);
+        let active = ActiveSigner::new(self.signer_records()?, kms, Arc::new(SystemClock));
+        let identity = SigningIdentity::new(active, self.further_anchors().await?)?;
+        if let Err(error) = identity.load().await {
+            tracing::error!(%error, "there is no signer");
+        }
+        Ok(Arc::new(identity))
+    }
+
+    /// The identity of a function that never signs.
+    ///
+    /// # Errors
+    /// When a setting is missing, or further anchors cannot be read.
+    pub async fn known_identity(&self) -> Result<Arc<KnownIdentity>, DeploymentError> {
+        let record = CachedRecord::new(self.signer_records()?);
+        let further = self.further_anchors().await?;
+        Ok(Arc::new(KnownIdentity::new(record, further, Arc::new(SystemClock))?))
+    }
+
+    /// What is measured from time to time.
+    ///
+    /// # Errors
+    /// When a setting is missing, or further anchors cannot be read.
+    pub async fn health_metrics(&self) -> Result<HealthMetrics, DeploymentError> {
+        Ok(HealthMetrics {
+            identity: self.known_identity().await?,
+            proofs: Arc::new(self.proofs()?),
+            failures: self.failures()?,
+        })
+    }
+
+    /// Signing from the inbox into the outbox.
+    ///
+    /// # Errors
+    /// When a setting is missing, or when both are the same bucket.
+    pub fn auto_sign(&self, service: Arc<Service>) -> Result<AutoSign, DeploymentError> {
+        let (inbox, outbox) = (variable("INBOX_BUCKET")?, variable("OUTBOX_BUCKET")?);
+        if inbox == outbox {
+            return Err(DeploymentError::SameBuckets(inbox));
+        }
+        let (inbox, outbox) = (Bucket::new(self.s3(), inbox), Bucket::new(self.s3(), outbox));
+        Ok(AutoSign::new(service, inbox, outbox, self.failures()?))
+    }
+
+    /// The queue for what a person must look at.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn failures(&self) -> Result<FailureQueue, DeploymentError> {
+        Ok(FailureQueue::new(aws_sdk_sqs::Client::new(&self.sdk), variable("FAILURE_QUEUE_URL")?))
+    }
+
+    fn signer_records(&self) -> Result<SignerRecords, DeploymentError> {
+        Ok(SignerRecords::new(self.dynamo(), variable("PROOF_TABLE")?))
+    }
+
+    /// The PEM file that `TRUST_ANCHORS` names; empty when it names none.
+    async fn further_anchors(&self) -> Result<String, DeploymentError> {
+        let Some(place) = self.config.trust_anchors.as_ref() else { return Ok(String::new()) };
+        let place = place.to_string_lossy();
+        let refused =
+            |reason: &str| DeploymentError::Anchors { place: place.to_string(), reason: reason.into() };
+        let (bucket, key) = place
+            .strip_prefix("s3://")
+            .and_then(|rest| rest.split_once('/'))
+            .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+            .ok_or_else(|| refused("it is not of the form s3://bucket/key"))?;
+        let object = Bucket::new(self.s3(), bucket).read(key, MAX_ANCHORS_LENGTH).await;
+        let object = object.map_err(|error| refused(&error.to_string()))?;
+        let object = object.ok_or_else(|| refused("there is no such object"))?;
+        let pem = String::from_utf8(object.bytes.to_vec()).map_err(|_| refused("it is not text"))?;
+        if !pem.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(refused("there is no certificate in PEM"));
+        }
+        Ok(pem)
+    }
+
+    fn dynamo(&self) -> aws_sdk_dynamodb::Client {
+        self.dynamo.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.sdk)).clone()
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        self.s3.get_or_init(|| credlink_aws::s3(&self.sdk)).clone()
+    }
+}
+
+fn variable(name: &'static str) -> Result<String, DeploymentError> {
+    env::var(name).ok().filter(|value| !value.is_empty()).ok_or(DeploymentError::Missing(name))
+}
