@@ -9,6 +9,7 @@ pub mod aws;
 mod body;
 pub mod clock;
 pub mod config;
+mod deadline;
 pub mod error;
 mod etag;
 mod file_name;

@@ -12,7 +12,7 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    access_log,
+    access_log, deadline,
     error::{self, ApiError, ErrorCode},
     local_uploads::LocalUploads,
     request_body, request_id,
@@ -77,6 +77,7 @@ fn finish(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
         .with_state(Arc::clone(&service))
         // The last one added is the outermost.
         .layer(CatchPanicLayer::custom(caught))
+        .layer(from_fn(deadline::keep))
         .layer(from_fn_with_state(service, error::write_envelope))
         .layer(map_response(harden))
         .layer(from_fn(access_log::write))

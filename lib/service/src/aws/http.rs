@@ -1,29 +1,39 @@
 //! The HTTP API as a Lambda function behind API Gateway.
 
-use axum::{Router, extract::Request, middleware::map_request};
-use lambda_http::RequestExt as _;
-use lambda_http::request::RequestContext;
-use lambda_runtime::Error;
+use std::time::{Duration, SystemTime};
 
-use crate::request_id::REQUEST_ID_HEADER;
+use axum::{Router, extract::Request, middleware::map_request};
+use lambda_http::{RequestExt as _, request::RequestContext};
+use lambda_runtime::Error;
+use tokio::time::Instant;
+
+use crate::{deadline::Deadline, request_id::REQUEST_ID_HEADER};
+
+/// What the answer itself needs of the time that Lambda gives: it is encoded, and sent to the gateway.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// Answers invocations with `router` until Lambda ends the process.
 ///
 /// # Errors
 /// When the runtime interface fails.
 pub async fn serve(router: Router) -> Result<(), Error> {
-    // Tried after routing otherwise: a layer around the whole sees the request first.
-    lambda_http::run(router.layer(map_request(take_over_request_id))).await
+    lambda_http::run(router.layer(map_request(take_over_context))).await
 }
 
-/// A caller without a request id of its own gets the gateway's, which its access log and its own errors show too.
-async fn take_over_request_id(mut request: Request) -> Request {
+/// A caller without a request id of its own gets the gateway's, which its access log and its own errors show too. The
+/// request must be answered before Lambda ends the process.
+async fn take_over_context(mut request: Request) -> Request {
     let id = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.request_id.clone(),
         _ => None,
     };
     if let Some(Ok(id)) = id.map(TryInto::try_into) {
         request.headers_mut().entry(REQUEST_ID_HEADER).or_insert(id);
+    }
+    if let Some(context) = request.lambda_context_ref() {
+        let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + left.saturating_sub(TIME_TO_ANSWER);
+        request.extensions_mut().insert(Deadline(deadline));
     }
     request
 }
