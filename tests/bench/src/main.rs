@@ -4,6 +4,7 @@
 //! the memory table runs itself that way, so that one measurement does not stand on another's heap.
 
 mod contenders;
+mod functions;
 mod memory;
 mod pictures;
 mod start;
@@ -18,6 +19,7 @@ fn main() {
             speed();
             memory::table();
             start::table();
+            functions::table();
         }
         [command, file] if command == "sign" => memory::sign_once(file),
         _ => {
