@@ -39,7 +39,7 @@ build-functions: .tools/aws/installed ## Build the functions for Lambda, in targ
 			--target $$target --lambda-dir $(TARGET)/lambda/$$architecture; \
 	done
 
-test: test-rust test-python ## Run all tests
+test: test-rust test-python e2e ## Run all tests
 
 test-rust: .tools/aws/installed ## Run the Rust tests
 	cargo test --workspace
@@ -78,7 +78,7 @@ emulator: .venv/installed .tools/aws/installed ## Run a local AWS on a free port
 
 invoke: .venv/installed .tools/aws/installed ## Run the function FN once with EVENT, in Lambda's runtime emulator and a local AWS
 	@cargo build --quiet --workspace --all-targets
-	@CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/aws/invoke.py $(FN) $(EVENT)
+	@PYTHONPATH=tests/python CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/aws/invoke.py $(FN) $(EVENT)
 
 deploy: .tools/aws/installed ## Deploy to the AWS account of the shell; DEPLOY_ENV=production, DEPLOY_FLAGS=--guided
 	PATH="$(CURDIR)/.tools/aws/bin:$$PATH" sam build --config-env $(DEPLOY_ENV)
