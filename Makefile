@@ -85,8 +85,8 @@ deploy: .tools/aws/installed ## Deploy to the AWS account of the shell; DEPLOY_E
 	PATH="$(CURDIR)/.tools/aws/bin:$$PATH" sam deploy --config-env $(DEPLOY_ENV) $(DEPLOY_FLAGS)
 
 # A workspace of its own: what it compares with must not reach the product's dependencies.
-bench: build-program ## Measure speed, memory and start, side by side with what else there is
-	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink \
+bench: build ## Measure speed, memory, start and size, side by side with what else there is
+	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink CREDLINK_FUNCTIONS=$(abspath $(TARGET))/lambda/$$(uname -m) \
 		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench
 
 clean: ## Remove everything that was built; keeps credlink-data
