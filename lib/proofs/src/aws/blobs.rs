@@ -1,12 +1,8 @@
 //! Manifest stores as objects in a bucket.
 
-use aws_sdk_s3::{
-    Client,
-    operation::head_object::HeadObjectError,
-    primitives::{ByteStream, ByteStreamError, DateTime},
-};
-use bytes::{Bytes, BytesMut};
-use credlink_aws::{MAX_CALL_TIME, has_code};
+use aws_sdk_s3::{Client, operation::head_object::HeadObjectError, primitives::DateTime};
+use bytes::Bytes;
+use credlink_aws::{BodyError, MAX_CALL_TIME, has_code, whole_body};
 use credlink_pipeline::proof::ProofStoreError;
 use tokio::time::timeout;
 
@@ -79,9 +75,10 @@ impl Blobs {
                     Err(error) if has_code(&error, "NoSuchKey") => return Ok(Blob::Missing),
                     Err(error) => return Err(unavailable("read a manifest store")(error)),
                 };
-                match collect(body).await {
-                    Ok(blob) => return Ok(blob),
-                    Err(error) => failure = error.to_string(),
+                match whole_body(body, 0, MAX_MANIFEST_STORE_BYTES).await {
+                    Ok(content) => return Ok(Blob::Found(content.into())),
+                    Err(BodyError::TooLong { .. }) => return Ok(Blob::TooLarge),
+                    Err(BodyError::BrokenOff(reason)) => failure = reason,
                 }
             }
             Err(ProofStoreError::Unavailable(format!(
@@ -144,15 +141,4 @@ impl Blobs {
         });
         Ok(listed.collect())
     }
-}
-
-async fn collect(mut body: ByteStream) -> Result<Blob, ByteStreamError> {
-    let mut content = BytesMut::new();
-    while let Some(chunk) = body.try_next().await? {
-        if content.len().saturating_add(chunk.len()) > MAX_MANIFEST_STORE_BYTES {
-            return Ok(Blob::TooLarge);
-        }
-        content.extend_from_slice(&chunk);
-    }
-    Ok(Blob::Found(content.freeze()))
 }

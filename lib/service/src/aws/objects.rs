@@ -9,8 +9,8 @@ use aws_sdk_s3::{
     operation::{get_object::GetObjectError, head_object::HeadObjectOutput},
     primitives::ByteStream,
 };
-use bytes::{Bytes, BytesMut};
-use credlink_aws::Fault;
+use bytes::Bytes;
+use credlink_aws::{BodyError, Fault, whole_body};
 use thiserror::Error;
 use tokio::time;
 
@@ -75,7 +75,7 @@ impl Bucket {
 
     async fn read_now(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
         let answer = self.client.get_object().bucket(&self.name).key(key).send().await;
-        let mut answer = match answer {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => {
                 return Ok(None);
@@ -83,19 +83,14 @@ impl Bucket {
             Err(error) => return Err(failed(Fault::of(&error))),
         };
         let length = u64::try_from(answer.content_length().unwrap_or(0)).unwrap_or(0);
-        let too_large = |length| BucketError::TooLarge { length, limit };
-        let mut bytes = BytesMut::with_capacity(
-            usize::try_from(length).ok().filter(|length| *length <= limit).ok_or(too_large(length))?,
-        );
-        while let Some(piece) = answer.body.next().await {
-            let piece = piece.map_err(|error| BucketError::Unavailable(error.to_string()))?;
-            if bytes.len() + piece.len() > limit {
-                return Err(too_large((bytes.len() + piece.len()) as u64));
-            }
-            bytes.extend_from_slice(&piece);
-        }
+        let expected = usize::try_from(length).ok().filter(|length| *length <= limit);
+        let expected = expected.ok_or(BucketError::TooLarge { length, limit })?;
+        let bytes = whole_body(answer.body, expected, limit).await.map_err(|error| match error {
+            BodyError::TooLong { limit } => BucketError::TooLarge { length, limit },
+            BodyError::BrokenOff(_) => BucketError::Unavailable(error.to_string()),
+        })?;
         Ok(Some(Object {
-            bytes: bytes.freeze(),
+            bytes: bytes.into(),
             etag: answer.e_tag,
             metadata: answer.metadata.unwrap_or_default(),
         }))

@@ -16,7 +16,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use credlink_aws::Fault;
+use credlink_aws::{Fault, whole_body};
 use credlink_pipeline::{proof::ProofId, timestamp::Timestamp};
 use tokio::time;
 
@@ -169,18 +169,12 @@ fn is_past(object: &GetObjectOutput, now: Timestamp) -> bool {
     now.unix_seconds() >= came.saturating_add(lifetime)
 }
 
-/// A body of exactly `length` bytes; S3 announced them, and no more are read.
-async fn whole(mut body: ByteStream, length: usize) -> Result<Bytes, UploadError> {
-    let mut data = Vec::with_capacity(length);
-    loop {
-        match body.try_next().await {
-            Ok(Some(piece)) if data.len() + piece.len() <= length => data.extend_from_slice(&piece),
-            Ok(None) if data.len() == length => return Ok(data.into()),
-            Ok(_) => {
-                return Err(UploadError::Unavailable("S3 sent another length than announced".to_owned()));
-            }
-            Err(error) => return Err(UploadError::Unavailable(format!("S3 broke off: {error}"))),
-        }
+/// A body of exactly `length` bytes, as S3 announced them.
+async fn whole(body: ByteStream, length: usize) -> Result<Bytes, UploadError> {
+    let data = whole_body(body, length, length).await;
+    match data.map_err(|error| UploadError::Unavailable(error.to_string()))? {
+        data if data.len() == length => Ok(data.into()),
+        _ => Err(UploadError::Unavailable("S3 sent less than announced".to_owned())),
     }
 }
 
