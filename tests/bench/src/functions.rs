@@ -31,7 +31,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Prints a row for each function in the folder that `CREDLINK_FUNCTIONS` names.
 pub fn table() {
     let Ok(folder) = env::var("CREDLINK_FUNCTIONS") else { return };
-    println!("\nfunctions: bootstrap, as deflate at its best, start to first call for work (median, most of {STARTS})");
+    println!(
+        "\nfunctions: bootstrap, as deflate at its best, start to first call for work (median, most of {STARTS})"
+    );
     for name in NAMES {
         let program = program(Path::new(&folder), name);
         let bytes = fs::read(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
@@ -126,7 +128,9 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
 }
 
 fn answer(stream: &mut TcpStream) -> std::io::Result<()> {
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n\r\n{}")
+    stream.write_all(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n\r\n{}",
+    )
 }
 
 fn environment(address: &str) -> Vec<(&'static str, String)> {
