@@ -73,7 +73,7 @@ impl Contenders {
         let c2pa_signer = self.c2pa_signer();
         let c2pa_signer = c2pa_signer.as_ref();
         let mut contenders: Vec<(&'static str, Box<dyn FnMut() + '_>)> = vec![
-            ("SHA-256 alone", Box::new(|| drop(std::hint::black_box(Sha256::digest(bytes))))),
+            ("SHA-256 alone", Box::new(|| _ = std::hint::black_box(Sha256::digest(bytes)))),
             (
                 "c2pa Builder::sign, thumbnails off",
                 Box::new(|| builder_sign(c2pa_signer, mime, bytes, false)),
