@@ -83,7 +83,7 @@ async function post(path, form) {
 async function sign(file) {
   const form = new FormData($("sign-form"));
   form.append("image", file, file.name);
-  const response = await post("/sign", form);
+  const response = await post("sign", form);
   const signed = await response.blob();
   if (downloadUrl) URL.revokeObjectURL(downloadUrl);
   downloadUrl = URL.createObjectURL(signed);
@@ -105,7 +105,7 @@ async function sign(file) {
 async function verify(file) {
   const form = new FormData();
   form.append("image", file, file.name);
-  const report = await (await post("/verify", form)).json();
+  const report = await (await post("verify", form)).json();
   return [
     ...verdict(report),
     element("h3", `Score: ${report.confidence} of 100`),

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -88,10 +90,16 @@ def test_proof_uris_lead_to_the_api(stack: Stack) -> None:
 
 
 def test_the_pages_work_behind_a_stage(stack: Stack) -> None:
-    page = stack.call("GET", "/")
-    assert page.status_code == 200
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert "http-equiv" not in page.text or "refresh" not in page.text
+    proof = "/proofs/" + sign(stack, small("png"), "image/png").headers["X-Proof-Uri"].rpartition("/")[2]
+    for path in ("/", proof):
+        page = stack.call("GET", path, headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        assert page.headers["Content-Type"].startswith("text/html")
+        links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+        assert links
+        for link in links:
+            found = stack.session.get(urljoin(f"{stack.url}{path}", link), timeout=60)
+            assert found.status_code == 200, f"{path} leads to {link}"
     health = stack.call("GET", "/health").json()
     assert health["status"] == "ok", health
     assert health["checks"] == {"proofs": "ok", "signer": "ok"}

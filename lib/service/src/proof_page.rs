@@ -56,14 +56,14 @@ const HEAD: &str = r#"<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>Proof of a signature – CredLink</title>
-<link rel="icon" href="/icon.svg">
-<link rel="stylesheet" href="/style.css">
+<link rel="icon" href="../icon.svg">
+<link rel="stylesheet" href="../style.css">
 </head>
 <body>
 <main>
 <h1>Proof of a signature</h1>
 <p>This service signed an image and keeps this record of it. The record says nothing about a picture that
-you have before you: to learn what that picture can prove, <a href="/">verify it</a>.</p>
+you have before you: to learn what that picture can prove, <a href="../">verify it</a>.</p>
 <dl class="facts">
 "#;
 
