@@ -12,7 +12,7 @@ use std::{
 
 use clap::Args;
 use credlink_service::{
-    Ports, Service,
+    Authorities, Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::FixedIdentity,
@@ -125,6 +125,7 @@ fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationErro
         proofs,
         uploads: Some(Arc::clone(&uploads) as _),
         clock: Arc::new(SystemClock),
+        authorities: Authorities::default(),
     };
     Ok((ports, uploads))
 }

@@ -94,6 +94,7 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
         proofs: &*installation.proofs_if_any()?,
         clock,
         trust: &installation.trust(&further)?,
+        revocation: None,
         proof_uris: &config.proof_uris(config.listen)?,
         max_bytes,
     };

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use credlink_keys::KeyKind;
 use credlink_pipeline::{
-    credential::{StatusKind, TrustAnchors, ValidationState},
+    credential::{StatusKind, ValidationState},
     manifest::{CustomAssertion, SignOptions},
     proof::{ProofId, ProofStore as _},
     sign::SignError,
     timestamp::Clock as _,
+    trust::TrustAnchors,
     verdict::VerificationReport,
 };
 use support::{Newsroom, of_each_format};

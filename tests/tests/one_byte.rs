@@ -14,6 +14,7 @@ async fn unnoticed(reader: &Newsroom, signed: &[u8], changes: &[u8]) -> Vec<Stri
         proofs: &reader.proofs,
         clock: &reader.clock,
         trust: &reader.trust,
+        revocation: None,
         proof_uris: &reader.proof_uris,
         max_bytes: reader.settings.limits.max_bytes,
     };

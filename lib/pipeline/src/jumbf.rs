@@ -20,6 +20,38 @@ pub(crate) fn objection_to_form(store: &[u8]) -> Option<&'static str> {
     (!is_plain_cbor(walk.signature)).then_some("the signature's structure is not encoded as we encode it")
 }
 
+/// The first content box of the superbox `name` in the manifest `manifest`, with its type removed: of
+/// `c2pa.signature` the COSE structure. `name` may be the beginning of a label.
+pub(crate) fn content_of<'a>(store: &'a [u8], manifest: &str, name: &str) -> Option<&'a [u8]> {
+    let (_, content, _) = split_box(store).filter(|(kind, ..)| *kind == b"jumb")?;
+    let manifest = superboxes(content).find(|content| label(content) == Some(manifest))?;
+    let part =
+        superboxes(manifest).find(|content| label(content).is_some_and(|label| label.starts_with(name)))?;
+    let (_, _, contents) = split_box(part)?;
+    Some(split_box(contents)?.1)
+}
+
+/// The contents of the superboxes in the content of another.
+fn superboxes(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest =
+        split_box(content).map(|(_, _, behind_description)| behind_description).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (kind, content, next) = split_box(rest)?;
+        rest = next;
+        Some((kind, content))
+    })
+    .take(MAX_BOXES)
+    .filter_map(|(kind, content)| (kind == b"jumb").then_some(content))
+}
+
+/// The label in the description of a superbox.
+fn label(content: &[u8]) -> Option<&str> {
+    let (_, description, _) = split_box(content).filter(|(kind, ..)| *kind == b"jumd")?;
+    let text = description.get(17..)?;
+    let end = text.iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(text.get(..end)?).ok()
+}
+
 struct Walk<'a> {
     boxes: usize,
     /// The content of the last signature box: the active manifest stands last (C2PA 2.4, section 11.1.4.2).
@@ -87,17 +119,20 @@ impl<'a> Walk<'a> {
 
     /// The type and the content of the first box, and what follows it.
     fn next_box(&mut self, bytes: &'a [u8]) -> Result<FirstBox<'a>, &'static str> {
-        const CUT: &str = "a box is longer than what it stands in";
         self.boxes += 1;
         if self.boxes > MAX_BOXES {
             return Err("there are too many boxes");
         }
-        let (length, after) = bytes.split_first_chunk::<4>().ok_or(CUT)?;
-        let (kind, _) = after.split_first_chunk::<4>().ok_or(CUT)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| CUT)?;
-        let (whole, next) = bytes.split_at_checked(length).ok_or(CUT)?;
-        Ok((kind, whole.get(8..).ok_or(CUT)?, next))
+        split_box(bytes).ok_or("a box is longer than what it stands in")
     }
+}
+
+fn split_box(bytes: &[u8]) -> Option<FirstBox<'_>> {
+    let (length, after) = bytes.split_first_chunk::<4>()?;
+    let (kind, _) = after.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (whole, next) = bytes.split_at_checked(length)?;
+    Some((kind, whole.get(8..)?, next))
 }
 
 impl<'a> Description<'a> {

@@ -6,8 +6,9 @@
 //! again; [`certificate`] and [`verdict`] judge it. [`sign`] and [`verify`] are the two stories that read
 //! from top to bottom.
 //!
-//! Nothing here does I/O, reads a clock or knows HTTP. What the stories need from outside stands in three
-//! ports: [`signer::Signer`], [`proof::ProofStore`] and [`timestamp::Clock`].
+//! Nothing here does I/O, reads a clock or knows HTTP. What the stories need from outside stands in ports:
+//! [`signer::Signer`], [`proof::ProofStore`], [`timestamp::Clock`],
+//! [`time_stamp_authority::TimeStampAuthority`] and [`revocation_source::RevocationSource`].
 
 pub mod asset;
 pub mod certificate;
@@ -21,9 +22,12 @@ pub mod manifest;
 pub mod proof;
 pub mod proof_uri;
 pub mod recovery;
+pub mod revocation_source;
 pub mod sign;
 pub mod sign_once;
 pub mod signer;
+pub mod time_stamp_authority;
 pub mod timestamp;
+pub mod trust;
 pub mod verdict;
 pub mod verify;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     asset::{Asset, AssetError, Format, Limits},
-    credential::{CredentialError, CredentialReading, Draft, ParentCredential, TrustAnchors},
+    credential::{CredentialError, CredentialReading, Draft, ParentCredential},
     digest::{ImageDigest, Sha256Hash},
     embed::{EmbedError, Embedding, RecordPayloads, Rope, carriers},
     fingerprint::{Fingerprint, FingerprintError},
@@ -17,6 +17,7 @@ use crate::{
     recovery::{RecoveryRecord, from_private},
     signer::{Signer, SignerError},
     timestamp::Clock,
+    trust::TrustAnchors,
 };
 
 /// What signing needs from outside, and how it is set up.

@@ -5,14 +5,15 @@ use thiserror::Error;
 
 use crate::{
     asset::{Asset, NotAnImage},
-    certificate::{CertificateReport, CheckName, CheckResult},
-    credential::{CredentialReading, Status, StatusKind, TrustAnchors, ValidationState},
+    certificate::{self, CertificateReport, Question, revocation::RevocationService},
+    credential::{CredentialReading, Status, StatusKind, ValidationState},
     digest::Sha256Hash,
     extract::{Extraction, extract},
     jumbf::objection_to_form,
     proof::{ProofId, ProofStore},
     proof_uri::{ProofUriBase, parse_proof_uri},
     timestamp::{Clock, Timestamp},
+    trust::TrustAnchors,
     verdict::{Evidence, ProofLookup, ProofSummary, VerificationReport, details, is_valid},
 };
 
@@ -25,6 +26,8 @@ pub struct VerifyContext<'a> {
     pub clock: &'a dyn Clock,
     /// Whom to trust.
     pub trust: &'a TrustAnchors,
+    /// Asks whether certificates were revoked; `None` when nobody is to be asked.
+    pub revocation: Option<&'a RevocationService>,
     /// Which proof URIs are our own.
     pub proof_uris: &'a ProofUriBase,
     /// The longest file that is read, in bytes.
@@ -68,7 +71,7 @@ pub async fn verify(image: Bytes, context: &VerifyContext<'_>) -> Result<Verific
         .store
         .as_ref()
         .map(|found| CredentialReading::of(&found.store, asset.bytes(), asset.format(), context.trust));
-    let judged = Judged::of(&extraction, reading, started);
+    let judged = Judged::of(&extraction, reading, context, started).await;
     let lookup = look_up_proof(&extraction, judged.reading.as_ref(), context, started).await;
     Ok(report(judged, &extraction, &lookup, started, context.clock))
 }
@@ -82,17 +85,27 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(extraction: &Extraction, mut reading: Option<CredentialReading>, now: Timestamp) -> Self {
+    async fn of(
+        extraction: &Extraction,
+        mut reading: Option<CredentialReading>,
+        context: &VerifyContext<'_>,
+        now: Timestamp,
+    ) -> Self {
         if let Some(reading) = &mut reading {
             reading.status.extend(place_objection(extraction));
             reading.status.extend(form_objection(extraction, reading));
         }
-        let certificate = reading
-            .as_ref()
-            .and_then(|reading| CertificateReport::of(reading.signature.as_ref()?, &reading.status, now));
         let mut status = reading.as_ref().map(|reading| reading.status.clone()).unwrap_or_default();
-        if let Some(certificate) = &certificate {
-            judge_time(&mut status, certificate);
+        let mut certificate = None;
+        if let Some(signature) = reading.as_ref().and_then(|reading| reading.signature.as_ref()) {
+            let anchors = context.trust.signers();
+            let revocation = context.revocation;
+            let question = Question { signature, anchors, stamped: None, now, revocation };
+            if let Some(judgement) = certificate::judge(question).await {
+                status.retain(|status| status.ingredient.is_some() || !is_of_certificate(&status.code));
+                status.extend(judgement.status);
+                certificate = Some(judgement.report);
+            }
         }
         Self {
             status,
@@ -101,6 +114,11 @@ impl Judged {
             reading,
         }
     }
+}
+
+/// What the library says about the signer's certificate and the time, of which we have an opinion of our own.
+fn is_of_certificate(code: &str) -> bool {
+    code.starts_with("signingCredential.") || code == INSIDE_VALIDITY || code == OUTSIDE_VALIDITY
 }
 
 /// A store that does not stand where C2PA wants it is not the file's credential, whatever it says
@@ -216,22 +234,3 @@ fn state(reading: Option<&CredentialReading>, status: &[Status]) -> ValidationSt
 
 const INSIDE_VALIDITY: &str = "claimSignature.insideValidity";
 const OUTSIDE_VALIDITY: &str = "claimSignature.outsideValidity";
-const EXPIRED: &str = "signingCredential.expired";
-
-/// The library asks the machine's clock whether the certificate is valid; the time to judge at is another one
-/// when the caller chose it. What it said of the active manifest's time is replaced by what our check says.
-fn judge_time(status: &mut Vec<Status>, certificate: &CertificateReport) {
-    let Some(check) = certificate.checks.iter().find(|check| check.name == CheckName::Validity) else {
-        return;
-    };
-    let says_time = |code: &str| [INSIDE_VALIDITY, OUTSIDE_VALIDITY, EXPIRED].contains(&code);
-    let said = status.iter().any(|status| status.ingredient.is_none() && says_time(&status.code));
-    if !said {
-        return;
-    }
-    status.retain(|status| status.ingredient.is_some() || !says_time(&status.code));
-    status.push(match check.result {
-        CheckResult::Passed => Status::new(StatusKind::Success, INSIDE_VALIDITY, check.detail.as_str()),
-        _ => Status::new(StatusKind::Failure, OUTSIDE_VALIDITY, check.detail.as_str()),
-    });
-}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use credlink_pipeline::{
-    credential::TrustAnchors,
     signer::{Signer, SignerError},
+    trust::TrustAnchors,
 };
 
 /// Who the service is. Both answers may change while the service runs, so they are asked for each image anew.

@@ -9,10 +9,10 @@ use std::{
 
 use credlink_keys::{KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, trust_anchors};
 use credlink_pipeline::{
-    credential::{TrustAnchors, TrustAnchorsError},
     proof::{ProofStore, ProofStoreError},
     signer::Signer,
     timestamp::Clock as _,
+    trust::{TrustAnchors, TrustAnchorsError},
 };
 use credlink_proofs::{LocalProofStore, MemoryProofStore};
 use thiserror::Error;

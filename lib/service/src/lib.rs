@@ -37,4 +37,4 @@ pub mod uploads;
 mod workers;
 mod write_timeout;
 
-pub use service::{Ports, Service, Settings};
+pub use service::{Authorities, Ports, Service, Settings};

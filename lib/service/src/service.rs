@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use credlink_pipeline::{
-    credential::TrustAnchors,
+    certificate::revocation::RevocationService,
     proof::ProofStore,
     proof_uri::ProofUriBase,
     sign::{SignContext, SignSettings},
     signer::Signer,
+    time_stamp_authority::TimeStampAuthority,
     timestamp::Clock,
+    trust::TrustAnchors,
     verify::VerifyContext,
 };
 use tokio::time::Instant;
@@ -33,6 +35,17 @@ pub struct Ports {
     pub uploads: Option<Arc<dyn Uploads>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Who is asked beyond that.
+    pub authorities: Authorities,
+}
+
+/// Authorities elsewhere that the service asks.
+#[derive(Clone, Default)]
+pub struct Authorities {
+    /// Stamps signatures; `None` when the operator chose nobody.
+    pub time_stamps: Option<Arc<dyn TimeStampAuthority>>,
+    /// Asks whether certificates were revoked; `None` when nobody is to be asked.
+    pub revocation: Option<Arc<RevocationService>>,
 }
 
 /// What the operator may choose.
@@ -116,6 +129,7 @@ impl Service {
             proofs: &*self.ports.proofs,
             clock: &*self.ports.clock,
             trust,
+            revocation: self.ports.authorities.revocation.as_deref(),
             proof_uris: &self.settings.proof_uris,
             max_bytes: self.max_image_bytes(),
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use c2pa::{Builder, Context, Reader};
 use credlink_keys::{KeyKind, LocalKeys, LocalSigner};
 use credlink_pipeline::{
-    credential::TrustAnchors,
+    trust::TrustAnchors,
     manifest::SignOptions,
     proof_uri::ProofUriBase,
     sign::{SignContext, SignSettings, SignedImage, sign},
@@ -107,6 +107,7 @@ impl Contenders {
             proofs,
             clock: &SystemClock,
             trust: &self.trust,
+            revocation: None,
             proof_uris: &self.proof_uris,
             max_bytes: usize::MAX,
         };

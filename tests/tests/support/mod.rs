@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use credlink_keys::{KeyKind, LocalKeys, LocalSigner};
 use credlink_pipeline::{
-    credential::TrustAnchors,
     manifest::SignOptions,
     proof::{ProofId, ProofRecord},
     proof_uri::ProofUriBase,
     sign::{SignContext, SignError, SignSettings, SignedImage, sign},
     sign_once::sign_once,
     timestamp::{Clock, Timestamp},
+    trust::TrustAnchors,
     verdict::VerificationReport,
     verify::{VerifyContext, verify},
 };
@@ -102,6 +102,7 @@ impl Newsroom {
             proofs: &self.proofs,
             clock: &self.clock,
             trust: &self.trust,
+            revocation: None,
             proof_uris: &self.proof_uris,
             max_bytes: self.settings.limits.max_bytes,
         };

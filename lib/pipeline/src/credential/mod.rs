@@ -5,12 +5,13 @@
 //! ourselves, and it validates a store that our own extraction found: its reader accepts a JPEG with two
 //! stores, which the specification treats as having none (C2PA 2.4, section 15.5).
 
+mod claim_signature;
 mod reading;
 mod writing;
 
-pub use reading::{
-    CredentialReading, SignatureDetails, Status, StatusKind, TrustAnchors, TrustAnchorsError, ValidationState,
-};
+pub use claim_signature::{ClaimSignature, MAX_CERTIFICATES, MAX_STAPLES, StampToken};
+pub(crate) use reading::LibraryTrust;
+pub use reading::{CredentialReading, Status, StatusKind, ValidationState};
 pub(crate) use writing::{Draft, ParentCredential};
 
 use thiserror::Error;

@@ -15,36 +15,29 @@ use c2pa::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use thiserror::Error;
+use x509_parser::pem::Pem;
 
-use super::ParentCredential;
-use crate::{asset::Format, manifest::PROOF_LABEL, timestamp::Timestamp};
+use super::{ClaimSignature, ParentCredential};
+use crate::{asset::Format, manifest::PROOF_LABEL, trust::TrustAnchors};
 
-/// The certificates that signers' chains must lead to.
+/// The trust anchors as the library wants them. It judges ingredients by them; the active manifest's signer is judged
+/// in [`certificate`](crate::certificate).
 #[derive(Clone)]
-pub struct TrustAnchors {
+pub(crate) struct LibraryTrust {
     context: Arc<Context>,
 }
 
-/// The trust anchors are not certificates in PEM.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the trust anchors are not certificates in PEM: {0}")]
-pub struct TrustAnchorsError(String);
-
-impl TrustAnchors {
-    /// Takes certificates in PEM, one after the other; empty text means that nobody is trusted.
-    ///
-    /// # Errors
-    /// When the text is not empty and has no readable certificate.
-    pub fn from_pem(pem: &str) -> Result<Self, TrustAnchorsError> {
-        let trust = if pem.trim().is_empty() { json!({}) } else { json!({"trust_anchors": pem}) };
+impl LibraryTrust {
+    /// Takes the roots of signers in PEM; empty text means that nobody is trusted.
+    pub(crate) fn new(signers: &str) -> Result<Self, String> {
+        let trust = if signers.trim().is_empty() { json!({}) } else { json!({"trust_anchors": signers}) };
         let settings = json!({
             "trust": trust,
             // Nothing is ever fetched because an image says so.
             "verify": {"remote_manifest_fetch": false, "ocsp_fetch": false},
             "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": 32},
         });
-        let context = Context::new().with_settings(settings).map_err(|e| TrustAnchorsError(e.to_string()))?;
+        let context = Context::new().with_settings(settings).map_err(|error| error.to_string())?;
         Ok(Self { context: context.into_shared() })
     }
 }
@@ -105,17 +98,6 @@ impl Status {
     }
 }
 
-/// Who signed, as the signature itself says.
-#[derive(Clone, Debug)]
-pub struct SignatureDetails {
-    /// The algorithm in lower case, for example `ps256`.
-    pub algorithm: Option<String>,
-    /// The certificates in PEM, leaf first, as they stand in the signature.
-    pub chain_pem: String,
-    /// When the signature was stamped, if a time-stamp was found.
-    pub time: Option<Timestamp>,
-}
-
 /// What validation found.
 #[derive(Clone, Debug)]
 pub struct CredentialReading {
@@ -130,7 +112,7 @@ pub struct CredentialReading {
     /// The proof URI that the active manifest asserts.
     pub proof_uri: Option<String>,
     /// The active manifest's signature.
-    pub signature: Option<SignatureDetails>,
+    pub signature: Option<ClaimSignature>,
     /// The validation results in the library's JSON, as they go into an ingredient.
     results: Value,
 }
@@ -141,9 +123,9 @@ impl CredentialReading {
         // The library has arithmetic that overflows on damaged files (its RIFF walker, for one); what ends in
         // a panic there is a damaged file here.
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            let reader = Reader::from_shared_context(&trust.context);
+            let reader = Reader::from_shared_context(&trust.library().context);
             match reader.with_manifest_data_and_stream(store, format.mime(), Cursor::new(image)) {
-                Ok(reader) => Self::of_reader(&reader),
+                Ok(reader) => Self::of_reader(&reader, store),
                 Err(error) => Self::unreadable(code_of(&error), error.to_string()),
             }
         }));
@@ -162,7 +144,7 @@ impl CredentialReading {
         })
     }
 
-    fn of_reader(reader: &Reader) -> Self {
+    fn of_reader(reader: &Reader, store: &[u8]) -> Self {
         let results = reader.validation_results();
         let active = reader.active_manifest();
         Self {
@@ -171,7 +153,7 @@ impl CredentialReading {
             manifest: active.and_then(|manifest| serde_json::to_value(manifest).ok()),
             ingredients: active.map(|manifest| history(reader, manifest)).unwrap_or_default(),
             proof_uri: active.and_then(proof_uri),
-            signature: active.and_then(signature_details),
+            signature: active.and_then(|manifest| claim_signature(manifest, store)),
             results: results.and_then(|results| serde_json::to_value(results).ok()).unwrap_or(Value::Null),
         }
     }
@@ -218,13 +200,14 @@ fn proof_uri(manifest: &Manifest) -> Option<String> {
     Some(assertion.get("uri")?.as_str()?.to_owned())
 }
 
-fn signature_details(manifest: &Manifest) -> Option<SignatureDetails> {
+/// A manifest that is compressed cannot be looked into here: then the library tells the certificates.
+fn claim_signature(manifest: &Manifest, store: &[u8]) -> Option<ClaimSignature> {
+    if let Some(signature) = manifest.label().and_then(|label| ClaimSignature::of_manifest(store, label)) {
+        return Some(signature);
+    }
     let info = manifest.signature_info()?;
-    Some(SignatureDetails {
-        algorithm: info.alg.map(|alg| alg.to_string().to_lowercase()),
-        chain_pem: info.cert_chain().to_owned(),
-        time: info.time.as_deref().and_then(|time| Timestamp::parse(time).ok()),
-    })
+    let chain = Pem::iter_from_buffer(info.cert_chain().as_bytes()).filter_map(Result::ok);
+    Some(ClaimSignature { chain: chain.map(|pem| pem.contents).collect(), ..ClaimSignature::default() })
 }
 
 /// The most entries in a history; longer ones are cut, the oldest first.

@@ -8,7 +8,7 @@ use std::{
 
 use credlink_aws::{ConfigurationError, SdkConfig};
 use credlink_keys::aws::{ActiveSigner, CachedRecord, SignerRecords};
-use credlink_pipeline::{credential::TrustAnchorsError, proof::ProofStore};
+use credlink_pipeline::{proof::ProofStore, trust::TrustAnchorsError};
 use credlink_proofs::aws::AwsProofStore;
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ use super::{
     uploads::S3Uploads,
 };
 use crate::{
-    Ports, Service,
+    Authorities, Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::Identity,
@@ -99,7 +99,13 @@ impl Deployment {
         uploads: Option<Arc<dyn Uploads>>,
     ) -> Result<Arc<Service>, DeploymentError> {
         let proofs: Arc<dyn ProofStore> = Arc::new(self.proofs()?);
-        let ports = Ports { identity, proofs, uploads, clock: Arc::new(SystemClock) };
+        let ports = Ports {
+            identity,
+            proofs,
+            uploads,
+            clock: Arc::new(SystemClock),
+            authorities: Authorities::default(),
+        };
         Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
     }
 

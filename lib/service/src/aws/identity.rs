@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use credlink_keys::aws::{ActiveSigner, CachedRecord, RecordsError, SignerRecord};
 use credlink_pipeline::{
-    credential::{TrustAnchors, TrustAnchorsError},
     signer::{Signer, SignerError},
     timestamp::Clock,
+    trust::{TrustAnchors, TrustAnchorsError},
 };
 use tokio::time::Instant;
 

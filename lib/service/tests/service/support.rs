@@ -12,15 +12,16 @@ use axum::{
 use bytes::Bytes;
 use credlink_keys::{KeyKind, LocalKeys};
 use credlink_pipeline::{
-    credential::TrustAnchors,
     digest::Sha256Hash,
     proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
     signer::{Signer, SignerError, SigningAlgorithm},
     timestamp::{Clock as _, Timestamp},
+    trust::TrustAnchors,
 };
 use credlink_proofs::MemoryProofStore;
 use credlink_service::{
-    Ports, Service, Settings, clock::SystemClock, config::Config, identity::FixedIdentity, router,
+    Authorities, Ports, Service, Settings, clock::SystemClock, config::Config, identity::FixedIdentity,
+    router,
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -47,7 +48,13 @@ pub(crate) fn ports() -> Ports {
 /// What a service works with that signs with `signer`.
 pub(crate) fn ports_signing_with(signer: Arc<dyn Signer>) -> Ports {
     let identity = Arc::new(FixedIdentity { signer, trust: keys().1 });
-    Ports { identity, proofs: Arc::new(MemoryProofStore::new()), uploads: None, clock: Arc::new(SystemClock) }
+    Ports {
+        identity,
+        proofs: Arc::new(MemoryProofStore::new()),
+        uploads: None,
+        clock: Arc::new(SystemClock),
+        authorities: Authorities::default(),
+    }
 }
 
 /// Settings, as variables choose them.

@@ -1,20 +1,26 @@
 //! What can be said about the certificate that signed.
 //!
-//! The C2PA library decides whether the chain leads to a trust anchor; this module reads the leaf and reports
-//! each check by name. A check that was not made says so.
+//! Each check is reported by name, and one that was not made says so. The C2PA library's opinion on certificates is not
+//! asked: it knows one list of anchors where C2PA has two.
+
+mod path;
+pub mod revocation;
+
+pub use path::{Path, Purpose, find_path};
 
 use serde::{Deserialize, Serialize};
 use x509_parser::{
     extensions::{ExtendedKeyUsage, KeyUsage},
     num_bigint::BigUint,
     oid_registry::Oid,
-    pem::Pem,
-    prelude::X509Certificate,
+    prelude::{FromDer as _, X509Certificate},
 };
 
+use self::revocation::RevocationService;
 use crate::{
-    credential::{SignatureDetails, Status},
+    credential::{ClaimSignature, Status, StatusKind},
     timestamp::Timestamp,
+    trust::AnchorList,
 };
 
 /// What is reported about the signing certificate.
@@ -94,38 +100,88 @@ pub enum CheckResult {
     NotChecked,
 }
 
-impl CertificateReport {
-    /// Judges the leaf of `signature`. `status` is what the validation of the credential said, `now` the clock.
-    /// `None` when the leaf cannot be read.
-    pub fn of(signature: &SignatureDetails, status: &[Status], now: Timestamp) -> Option<Self> {
-        let pem = Pem::iter_from_buffer(signature.chain_pem.as_bytes()).next()?.ok()?;
-        let leaf = pem.parse_x509().ok()?;
-        let active = ActiveStatus(status);
-        let stamped = signature.time.filter(|_| active.says("timeStamp.trusted"));
-        let evaluated_at = stamped.unwrap_or(now);
-        let not_before = Timestamp::new(leaf.validity().not_before.to_datetime());
-        let not_after = Timestamp::new(leaf.validity().not_after.to_datetime());
-        Some(Self {
-            subject: leaf.subject().to_string(),
-            issuer: leaf.issuer().to_string(),
-            serial_number: hexadecimal(&leaf.tbs_certificate.serial),
-            algorithm: signature.algorithm.clone().unwrap_or_default(),
-            not_before,
-            not_after,
-            evaluated_at,
-            time_source: if stamped.is_some() { TimeSource::Timestamp } else { TimeSource::Now },
-            checks: vec![
-                chain(active),
-                validity(not_before, not_after, evaluated_at),
-                signatures(active),
-                key_usage(&leaf),
-                extended_key_usage(&leaf),
-                basic_constraints(&leaf),
-                revocation(active),
-            ],
-        })
-    }
+/// A certificate, and what is asked about it.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The signature that it made, with the rest of the chain and stapled OCSP responses.
+    pub signature: &'a ClaimSignature,
+    /// Whom to trust.
+    pub anchors: &'a AnchorList,
+    /// The time of a trusted time-stamp, if there is one: the certificate is judged at that time.
+    pub stamped: Option<Timestamp>,
+    /// The time now.
+    pub now: Timestamp,
+    /// Asks about revocation what no staple answers; `None` when nobody is to be asked.
+    pub revocation: Option<&'a RevocationService>,
+}
 
+/// What was found out about a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The report.
+    pub report: CertificateReport,
+    /// The validation statuses that follow (C2PA 2.4, section 15.2): `signingCredential.*` and
+    /// `claimSignature.insideValidity` or `outsideValidity`.
+    pub status: Vec<Status>,
+}
+
+/// Judges the certificate of a signature. `None` when it cannot be read at all.
+pub async fn judge(question: Question<'_>) -> Option<Judgement> {
+    let (leaf_der, others) = question.signature.chain.split_first()?;
+    let (_, leaf) = X509Certificate::from_der(leaf_der).ok()?;
+    let evaluated_at = question.stamped.unwrap_or(question.now);
+    let not_before = Timestamp::new(leaf.validity().not_before.to_datetime());
+    let not_after = Timestamp::new(leaf.validity().not_after.to_datetime());
+    // Whether the chain leads to an anchor is one question, whether it is expired another.
+    let inside = evaluated_at.max(not_before).min(not_after);
+    let path = find_path(leaf_der, others, question.anchors, inside, Purpose::ClaimSigning);
+    let report = CertificateReport {
+        subject: leaf.subject().to_string(),
+        issuer: leaf.issuer().to_string(),
+        serial_number: hexadecimal(&leaf.tbs_certificate.serial),
+        algorithm: question.signature.algorithm.unwrap_or_default().to_owned(),
+        not_before,
+        not_after,
+        evaluated_at,
+        time_source: if question.stamped.is_some() { TimeSource::Timestamp } else { TimeSource::Now },
+        checks: vec![
+            chain(path.as_ref().map_err(ToString::to_string)),
+            validity(not_before, not_after, evaluated_at),
+            signatures(path.is_ok()),
+            key_usage(&leaf),
+            extended_key_usage(&leaf),
+            basic_constraints(&leaf),
+            revocation(),
+        ],
+    };
+    let status = statuses(&report);
+    Some(Judgement { report, status })
+}
+
+fn statuses(report: &CertificateReport) -> Vec<Status> {
+    let say = |check: &Check, good: &str, bad: &str| match check.result {
+        CheckResult::Passed => Some(Status::new(StatusKind::Success, good, check.detail.as_str())),
+        CheckResult::Failed => Some(Status::new(StatusKind::Failure, bad, check.detail.as_str())),
+        CheckResult::NotChecked => None,
+    };
+    report
+        .checks
+        .iter()
+        .filter_map(|check| match check.name {
+            CheckName::Chain => say(check, "signingCredential.trusted", "signingCredential.untrusted"),
+            CheckName::Validity => {
+                say(check, "claimSignature.insideValidity", "claimSignature.outsideValidity")
+            }
+            CheckName::Signature | CheckName::Revocation => None,
+            CheckName::KeyUsage | CheckName::ExtendedKeyUsage | CheckName::BasicConstraints => {
+                say(check, "", "signingCredential.invalid")
+                    .filter(|status| status.kind == StatusKind::Failure)
+            }
+        })
+        .collect()
+}
+
+impl CertificateReport {
     /// Whether the certificate holds: no check failed, and those that decide about trust were made.
     pub fn is_valid(&self) -> bool {
         let decisive = [CheckName::Chain, CheckName::Validity, CheckName::Signature];
@@ -147,16 +203,6 @@ impl CertificateReport {
     }
 }
 
-/// The statuses of the active manifest, without its ingredients'.
-#[derive(Clone, Copy)]
-struct ActiveStatus<'a>(&'a [Status]);
-
-impl ActiveStatus<'_> {
-    fn says(self, code: &str) -> bool {
-        self.0.iter().any(|status| status.ingredient.is_none() && status.code == code)
-    }
-}
-
 fn check(name: CheckName, result: CheckResult, detail: impl Into<String>) -> Check {
     Check { name, result, detail: detail.into() }
 }
@@ -165,17 +211,14 @@ fn verdict(name: CheckName, holds: bool, good: &str, bad: &str) -> Check {
     if holds { check(name, CheckResult::Passed, good) } else { check(name, CheckResult::Failed, bad) }
 }
 
-fn chain(status: ActiveStatus<'_>) -> Check {
-    if status.says("signingCredential.trusted") {
-        check(CheckName::Chain, CheckResult::Passed, "the chain leads to a trust anchor")
-    } else if status.says("signingCredential.untrusted") {
-        check(
+fn chain(path: Result<&Path, String>) -> Check {
+    match path {
+        Ok(_) => check(CheckName::Chain, CheckResult::Passed, "the chain leads to a trust anchor"),
+        Err(reason) => check(
             CheckName::Chain,
             CheckResult::Failed,
-            "the chain leads to none of the configured trust anchors",
-        )
-    } else {
-        check(CheckName::Chain, CheckResult::NotChecked, "validation ended before the chain was looked at")
+            format!("the chain leads to none of the configured trust anchors: {reason}"),
+        ),
     }
 }
 
@@ -190,8 +233,8 @@ fn validity(not_before: Timestamp, not_after: Timestamp, at: Timestamp) -> Check
 }
 
 /// Signatures are verified on the way from the leaf to the anchor, so an untrusted chain's are not known.
-fn signatures(status: ActiveStatus<'_>) -> Check {
-    if status.says("signingCredential.trusted") {
+fn signatures(has_path: bool) -> Check {
+    if has_path {
         check(
             CheckName::Signature,
             CheckResult::Passed,
@@ -260,15 +303,8 @@ fn basic_constraints(leaf: &X509Certificate<'_>) -> Check {
     )
 }
 
-fn revocation(status: ActiveStatus<'_>) -> Check {
-    let name = CheckName::Revocation;
-    if status.says("signingCredential.ocsp.revoked") {
-        check(name, CheckResult::Failed, "the certificate was revoked")
-    } else if status.says("signingCredential.ocsp.notRevoked") {
-        check(name, CheckResult::Passed, "a stapled OCSP response says it was not revoked")
-    } else {
-        check(name, CheckResult::NotChecked, "the signature carries no OCSP response, and none was asked for")
-    }
+fn revocation() -> Check {
+    check(CheckName::Revocation, CheckResult::NotChecked, "nobody was asked")
 }
 
 fn hexadecimal(serial: &BigUint) -> String {
