@@ -14,6 +14,7 @@ use credlink_pipeline::{
     verify::{VerifyContext, VerifyError, verify},
 };
 use credlink_service::{
+    anchors::AnchorFile,
     clock::SystemClock,
     config::ConfigError,
     installation::{Installation, InstallationError},
@@ -30,7 +31,7 @@ use crate::{
 #[command(after_help = "Examples:
   credlink verify signed.jpg
   credlink verify signed.jpg --json | jq .score
-  credlink verify signed.jpg --trust-anchors roots.pem
+  credlink verify signed.jpg --trust-anchors roots.pem --tsa-anchors tsa-roots.pem
   credlink verify signed.jpg --at 2026-01-31T12:00:00Z
   credlink verify - < signed.jpg
 
@@ -39,9 +40,12 @@ pub(crate) struct VerifyArgs {
     /// The image, JPEG, PNG or WebP; - reads standard input
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
-    /// PEM file with certificates to trust besides the local root
+    /// PEM file with roots of signers to trust besides the local root, in place of TRUST_ANCHORS
     #[arg(long, value_name = "FILE")]
     trust_anchors: Option<PathBuf>,
+    /// PEM file with roots of time-stamp authorities to trust, in place of TSA_ANCHORS
+    #[arg(long, value_name = "FILE")]
+    tsa_anchors: Option<PathBuf>,
     /// Judge as if it were this time, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
@@ -85,7 +89,13 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
     let max_bytes = config.max_image_bytes;
     let image = files::read(&args.image, max_bytes)?;
     let installation = Installation::new(&config.data);
-    let further = args.trust_anchors.as_deref().map_or_else(|| config.anchor_files(), |path| vec![path]);
+    let mut further = config.anchor_files();
+    if let Some(path) = &args.trust_anchors {
+        further.signers = vec![AnchorFile::new("--trust-anchors", path)];
+    }
+    if let Some(path) = &args.tsa_anchors {
+        further.time_stamps = vec![AnchorFile::new("--tsa-anchors", path)];
+    }
     let clock: &dyn Clock = match &args.at {
         Some(time) => &FixedClock(*time),
         None => &SystemClock,

@@ -127,6 +127,8 @@ def test_never_overwrites(tmp_path, data, photo):
         ["verify", "text.jpg"],
         ["verify", "photo.jpg", "--trust-anchors", "absent.pem"],
         ["verify", "photo.jpg", "--trust-anchors", "text.jpg"],
+        ["verify", "photo.jpg", "--tsa-anchors", "absent.pem"],
+        ["verify", "photo.jpg", "--tsa-anchors", "text.jpg"],
         ["verify", "photo.jpg", "--at", "yesterday"],
         ["serve", "--listen", "nowhere"],
         ["keys", "init", "--algorithm", "rsa-1024"],

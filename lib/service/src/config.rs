@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    anchors::{AnchorFile, AnchorFiles},
     logging::{self, LogFormat},
     service::Settings,
 };
@@ -38,8 +39,10 @@ pub struct Config {
     pub default_digital_source_type: Option<DigitalSourceType>,
     /// Whether proofs are kept in the data folder, or in memory until the service ends.
     pub keep_proofs: bool,
-    /// A PEM file of further roots to trust.
+    /// A PEM file of further roots of signers.
     pub trust_anchors: Option<PathBuf>,
+    /// A PEM file of roots of time-stamp authorities.
+    pub tsa_anchors: Option<PathBuf>,
     /// A PEM file with the key and the chain to sign with, in place of the data folder's.
     pub signing_certificate: Option<PathBuf>,
     /// A PEM file with the root of that chain, trusted too.
@@ -104,6 +107,7 @@ impl Config {
             default_digital_source_type: variables.checked("DEFAULT_DIGITAL_SOURCE_TYPE")?,
             keep_proofs: variables.switch("LOCAL_PROOF_STORAGE")?.unwrap_or(true),
             trust_anchors: variables.text("TRUST_ANCHORS").map(PathBuf::from),
+            tsa_anchors: variables.text("TSA_ANCHORS").map(PathBuf::from),
             signing_certificate: variables.text("SIGNING_CERTIFICATE").map(PathBuf::from),
             issuer_certificate: variables.text("ISSUER_CERTIFICATE").map(PathBuf::from),
             creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
@@ -112,8 +116,13 @@ impl Config {
     }
 
     /// The PEM files of roots to trust besides the installation's own.
-    pub fn anchor_files(&self) -> Vec<&Path> {
-        [&self.issuer_certificate, &self.trust_anchors].into_iter().flatten().map(PathBuf::as_path).collect()
+    pub fn anchor_files(&self) -> AnchorFiles {
+        let file = |setting, path: &Option<PathBuf>| path.as_ref().map(|path| AnchorFile::new(setting, path));
+        let issuer = file("ISSUER_CERTIFICATE", &self.issuer_certificate);
+        AnchorFiles {
+            signers: issuer.into_iter().chain(file("TRUST_ANCHORS", &self.trust_anchors)).collect(),
+            time_stamps: file("TSA_ANCHORS", &self.tsa_anchors).into_iter().collect(),
+        }
     }
 
     /// The settings of a service whose own address is `address`.

@@ -1,8 +1,6 @@
 //! What one machine has in its data folder: keys, trust anchors and proofs.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,15 +10,17 @@ use credlink_pipeline::{
     proof::{ProofStore, ProofStoreError},
     signer::Signer,
     timestamp::Clock as _,
-    trust::{TrustAnchors, TrustAnchorsError},
+    trust::{AnchorList, TrustAnchors, TrustAnchorsError},
 };
 use credlink_proofs::{LocalProofStore, MemoryProofStore};
 use thiserror::Error;
 
-use crate::{clock::SystemClock, local_uploads::LocalUploads, uploads::UploadError};
-
-/// The longest file of trust anchors, in bytes. The C2PA trust list has about 100 KB.
-const MAX_ANCHORS_LENGTH: u64 = 4 << 20;
+use crate::{
+    anchors::{AnchorFile, AnchorFiles, AnchorsError},
+    clock::SystemClock,
+    local_uploads::LocalUploads,
+    uploads::UploadError,
+};
 
 /// A data folder.
 #[derive(Clone, Debug)]
@@ -40,20 +40,15 @@ pub enum InstallationError {
     /// The folder of uploads cannot be opened.
     #[error(transparent)]
     Uploads(#[from] UploadError),
-    /// The file of further trust anchors cannot be read.
-    #[error("the trust anchors in {path} cannot be read: {cause}")]
-    AnchorsFile {
-        /// Which file.
+    /// A file of further trust anchors cannot be used.
+    #[error(transparent)]
+    Anchors(#[from] AnchorsError),
+    /// The installation's own roots cannot be used.
+    #[error("the roots in {path} cannot be used: {cause}")]
+    OwnRoots {
+        /// Which folder.
         path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// The file of further trust anchors holds something else.
-    #[error("{path}: {cause}")]
-    Anchors {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with them.
         cause: TrustAnchorsError,
     },
 }
@@ -108,17 +103,17 @@ impl Installation {
         Ok(Arc::new(LocalUploads::open(self.data.join("uploads"), SystemClock.now())?))
     }
 
-    /// The installation's own roots, and those in the PEM files `further`.
+    /// The installation's own roots and those in the files `further`.
     ///
     /// # Errors
     /// When a file cannot be read or holds something else.
-    pub fn trust(&self, further: &[&Path]) -> Result<TrustAnchors, InstallationError> {
-        let mut pem = trust_anchors(&self.keys())?;
-        for path in further {
-            pem.push('\n');
-            pem.push_str(&read_anchors(path)?);
-        }
-        TrustAnchors::from_pem(&pem).map_err(|cause| InstallationError::Anchors { path: self.keys(), cause })
+    pub fn trust(&self, further: &AnchorFiles) -> Result<TrustAnchors, InstallationError> {
+        let signers = joined(trust_anchors(&self.keys())?, &further.signers)?;
+        let time_stamps = joined(String::new(), &further.time_stamps)?;
+        let unusable = |cause| InstallationError::OwnRoots { path: self.keys(), cause };
+        let signers = AnchorList::from_pem(&signers).map_err(unusable)?;
+        let time_stamps = AnchorList::from_pem(&time_stamps).map_err(unusable)?;
+        TrustAnchors::new(signers, time_stamps).map_err(unusable)
     }
 
     fn keys(&self) -> PathBuf {
@@ -126,19 +121,12 @@ impl Installation {
     }
 }
 
-/// Checked by itself: among the installation's own roots, a file without any certificate would pass.
-fn read_anchors(path: &Path) -> Result<String, InstallationError> {
-    let unreadable = |cause| InstallationError::AnchorsFile { path: path.to_owned(), cause };
-    let mut pem = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let length = file.take(MAX_ANCHORS_LENGTH + 1).read_to_string(&mut pem).map_err(unreadable)?;
-    if length as u64 > MAX_ANCHORS_LENGTH {
-        return Err(unreadable(io::ErrorKind::FileTooLarge.into()));
+/// Each file is checked by itself: among others, one without any certificate would pass.
+fn joined(own: String, files: &[AnchorFile]) -> Result<String, AnchorsError> {
+    let mut pem = own;
+    for file in files {
+        pem.push('\n');
+        pem.push_str(&file.read()?);
     }
-    if !pem.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in PEM")));
-    }
-    TrustAnchors::from_pem(&pem)
-        .map_err(|cause| InstallationError::Anchors { path: path.to_owned(), cause })?;
     Ok(pem)
 }

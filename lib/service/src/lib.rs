@@ -5,6 +5,7 @@
 //! work on images is done by `workers`, behind a bounded queue.
 
 mod access_log;
+pub mod anchors;
 pub mod aws;
 mod body;
 pub mod clock;

@@ -3,6 +3,7 @@
 
 use std::{
     env,
+    path::Path,
     sync::{Arc, OnceLock},
 };
 
@@ -16,21 +17,19 @@ use super::{
     auto_sign::AutoSign,
     failure_queue::FailureQueue,
     health_metrics::HealthMetrics,
-    identity::{KnownIdentity, SigningIdentity},
+    identity::{FurtherAnchors, KnownIdentity, SigningIdentity},
     objects::Bucket,
     uploads::S3Uploads,
 };
 use crate::{
     Authorities, Ports, Service,
+    anchors::{self, AnchorsError, MAX_BUNDLE_LENGTH},
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::Identity,
     logging::{self, LogFormat},
     uploads::Uploads,
 };
-
-/// The longest object of trust anchors, in bytes.
-const MAX_ANCHORS_LENGTH: usize = 4 << 20;
 
 /// The deployment that a function belongs to.
 #[derive(Debug)]
@@ -53,17 +52,12 @@ pub enum DeploymentError {
     /// The template sets this variable for every function that needs it.
     #[error("{0} is not set; deploy the function with its template")]
     Missing(&'static str),
-    /// The further trust anchors cannot be read.
-    #[error("TRUST_ANCHORS is {place:?}: {reason}")]
-    Anchors {
-        /// Where they should be.
-        place: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The further trust anchors are something else.
-    #[error("TRUST_ANCHORS: {0}")]
-    AnchorsContent(#[from] TrustAnchorsError),
+    /// Further trust anchors cannot be used.
+    #[error(transparent)]
+    Anchors(#[from] AnchorsError),
+    /// The C2PA library does not take them.
+    #[error(transparent)]
+    AnchorLists(#[from] TrustAnchorsError),
     /// The function would sign its own results.
     #[error("INBOX_BUCKET and OUTBOX_BUCKET are both {0:?}; they must be two buckets")]
     SameBuckets(String),
@@ -187,25 +181,28 @@ impl Deployment {
         Ok(SignerRecords::new(self.dynamo(), variable("PROOF_TABLE")?))
     }
 
-    /// The PEM file that `TRUST_ANCHORS` names; empty when it names none.
-    async fn further_anchors(&self) -> Result<String, DeploymentError> {
-        let Some(place) = self.config.trust_anchors.as_ref() else { return Ok(String::new()) };
+    /// The objects that `TRUST_ANCHORS` and `TSA_ANCHORS` name.
+    async fn further_anchors(&self) -> Result<FurtherAnchors, DeploymentError> {
+        Ok(FurtherAnchors {
+            signers: self.bundle("TRUST_ANCHORS", self.config.trust_anchors.as_deref()).await?,
+            time_stamps: self.bundle("TSA_ANCHORS", self.config.tsa_anchors.as_deref()).await?,
+        })
+    }
+
+    /// The bundle at `place`; empty when nothing is named.
+    async fn bundle(&self, setting: &'static str, place: Option<&Path>) -> Result<String, AnchorsError> {
+        let Some(place) = place else { return Ok(String::new()) };
         let place = place.to_string_lossy();
-        let refused =
-            |reason: &str| DeploymentError::Anchors { place: place.to_string(), reason: reason.into() };
+        let refused = |reason| AnchorsError { setting, place: place.to_string(), reason };
         let (bucket, key) = place
             .strip_prefix("s3://")
             .and_then(|rest| rest.split_once('/'))
             .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-            .ok_or_else(|| refused("it is not of the form s3://bucket/key"))?;
-        let object = Bucket::new(self.s3(), bucket).read(key, MAX_ANCHORS_LENGTH).await;
-        let object = object.map_err(|error| refused(&error.to_string()))?;
-        let object = object.ok_or_else(|| refused("there is no such object"))?;
-        let pem = String::from_utf8(object.bytes.to_vec()).map_err(|_| refused("it is not text"))?;
-        if !pem.contains("-----BEGIN CERTIFICATE-----") {
-            return Err(refused("there is no certificate in PEM"));
-        }
-        Ok(pem)
+            .ok_or_else(|| refused("it is not of the form s3://bucket/key".to_owned()))?;
+        let object = Bucket::new(self.s3(), bucket).read(key, MAX_BUNDLE_LENGTH).await;
+        let object = object.map_err(|error| refused(error.to_string()))?;
+        let object = object.ok_or_else(|| refused("there is no such object".to_owned()))?;
+        anchors::bundle(object.bytes.to_vec()).map_err(refused)
     }
 
     fn dynamo(&self) -> aws_sdk_dynamodb::Client {

@@ -7,11 +7,20 @@ use credlink_keys::aws::{ActiveSigner, CachedRecord, RecordsError, SignerRecord}
 use credlink_pipeline::{
     signer::{Signer, SignerError},
     timestamp::Clock,
-    trust::{TrustAnchors, TrustAnchorsError},
+    trust::{AnchorList, TrustAnchors, TrustAnchorsError},
 };
 use tokio::time::Instant;
 
 use crate::identity::Identity;
+
+/// Bundles of trust anchors that the operator chose besides those of the record, in PEM; empty when there are none.
+#[derive(Clone, Debug, Default)]
+pub struct FurtherAnchors {
+    /// Roots of signers.
+    pub signers: String,
+    /// Roots of time-stamp authorities.
+    pub time_stamps: String,
+}
 
 /// The identity of a function that signs.
 pub struct SigningIdentity {
@@ -20,11 +29,11 @@ pub struct SigningIdentity {
 }
 
 impl SigningIdentity {
-    /// Signs with the signer that is active, and trusts its anchors and `further` ones (PEM).
+    /// Signs with the signer that is active, and trusts its anchors and `further` ones.
     ///
     /// # Errors
     /// When `further` holds something else than certificates.
-    pub fn new(active: ActiveSigner, further: String) -> Result<Self, TrustAnchorsError> {
+    pub fn new(active: ActiveSigner, further: FurtherAnchors) -> Result<Self, TrustAnchorsError> {
         Ok(Self { active, trust: RecordedTrust::new(further)? })
     }
 
@@ -61,13 +70,13 @@ pub struct KnownIdentity {
 }
 
 impl KnownIdentity {
-    /// Trusts the anchors of the signer that is active, and `further` ones (PEM).
+    /// Trusts the anchors of the signer that is active, and `further` ones.
     ///
     /// # Errors
     /// When `further` holds something else than certificates.
     pub fn new(
         record: CachedRecord,
-        further: String,
+        further: FurtherAnchors,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TrustAnchorsError> {
         Ok(Self { record, trust: RecordedTrust::new(further)?, clock })
@@ -105,8 +114,10 @@ struct RecordedTrust {
 }
 
 impl RecordedTrust {
-    fn new(further: String) -> Result<Self, TrustAnchorsError> {
-        Ok(Self { only_further: TrustAnchors::from_pem(&further)?, further, parsed: Mutex::new(None) })
+    fn new(further: FurtherAnchors) -> Result<Self, TrustAnchorsError> {
+        let time_stamps = AnchorList::from_pem(&further.time_stamps)?;
+        let only_further = TrustAnchors::new(AnchorList::from_pem(&further.signers)?, time_stamps)?;
+        Ok(Self { only_further, further: further.signers, parsed: Mutex::new(None) })
     }
 
     /// Before a signer was ever activated, nobody but the operator's further anchors is trusted.
@@ -121,7 +132,8 @@ impl RecordedTrust {
         {
             return Ok(anchors.clone());
         }
-        let anchors = TrustAnchors::from_pem(&format!("{}\n{}", record.anchors(), self.further))
+        let anchors = AnchorList::from_pem(&format!("{}\n{}", record.anchors(), self.further))
+            .and_then(|signers| TrustAnchors::new(signers, self.only_further.time_stamps().clone()))
             .map_err(|error| SignerError::Unusable(error.to_string()))?;
         *parsed = Some((record.version(), anchors.clone()));
         Ok(anchors)
