@@ -47,7 +47,7 @@ impl Asset {
     }
 
     /// All XMP packets, in the order of the file. Compressed ones of PNG are unfolded to at most 1 MiB each.
-    /// Extended XMP of JPEG is not joined.
+    /// Extended XMP of JPEG is not among them.
     pub fn xmp_packets(&self) -> Vec<Bytes> {
         match self.format() {
             Format::Jpeg => self.segments_after(marker::APP1, XMP_HEADER).collect(),

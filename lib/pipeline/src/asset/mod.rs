@@ -5,6 +5,7 @@
 //! wrong. Both walk the same way, in one pass, in time linear in the length of the file.
 
 mod carrier;
+mod extended_xmp;
 #[cfg(test)]
 mod hostile;
 mod jpeg;

@@ -3,22 +3,90 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::{Asset, PartKind, carrier::JUMBF_IDENTIFIER, marker, store::Found, walk::array};
 
 /// Groups the APP11 segments by box instance and joins those groups that hold a manifest store. A number that
 /// comes back within an instance starts a new group: two stores under one number are still two.
 pub(super) fn stores(asset: &Asset) -> Vec<Found> {
+    let mut after_scan = false;
+    let segments = asset.parts().iter().enumerate().filter_map(|(index, part)| {
+        after_scan |= part.kind == PartKind::Scan;
+        let is_carrier = part.kind == PartKind::Segment(marker::APP11);
+        is_carrier.then(|| Segment { payload: asset.payload(part), part: index, after_scan })
+    });
+    grouped(segments).into_iter().filter_map(join).collect()
+}
+
+impl Asset {
+    /// The manifest stores of a JPEG whose segments were scattered, in bytes: to segments with another marker,
+    /// behind the end of the image, into what cannot be walked. `until` is where the search ends. Nothing says
+    /// that a store is whole.
+    pub(crate) fn scattered_stores(&self, until: usize) -> Vec<Bytes> {
+        let mut segments: Vec<Segment> = Vec::new();
+        for (index, part) in self.parts().iter().enumerate() {
+            let carries = |payload: &Bytes| payload.starts_with(&JUMBF_IDENTIFIER);
+            match part.kind {
+                PartKind::Segment(marker::APP2..=marker::APP15 | marker::COM) => {
+                    let payload = self.payload(part);
+                    if carries(&payload) {
+                        segments.push(Segment { payload, part: index, after_scan: true });
+                    }
+                }
+                PartKind::Trailer | PartKind::Unparsed => {
+                    let range = part.range.start..part.range.end.min(until);
+                    let payloads = unwalked_segments(&self.slice(&range));
+                    segments.extend(payloads.into_iter().filter(carries).map(|payload| Segment {
+                        payload,
+                        part: index,
+                        after_scan: true,
+                    }));
+                }
+                _ => {}
+            }
+        }
+        grouped(segments.into_iter()).into_iter().filter_map(join).map(|found| found.bytes).collect()
+    }
+}
+
+/// The most segments that are looked for where no walk leads.
+const MAX_UNWALKED: usize = 16_384;
+
+/// What APP11 segments carry that lie somewhere in `bytes`. They do not overlap.
+fn unwalked_segments(bytes: &Bytes) -> Vec<Bytes> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = bytes.get(from..).and_then(|rest| memmem::find(rest, &[0xFF, marker::APP11])) {
+        let length_at = from + at + 2;
+        from = length_at;
+        let Some(length) = array(bytes, length_at).map(u16::from_be_bytes).map(usize::from) else { break };
+        let (start, end) = (length_at + 2, length_at + length);
+        if bytes.get(start..end).is_some_and(|payload| payload.starts_with(&JUMBF_IDENTIFIER)) {
+            found.push(bytes.slice(start..end));
+            from = end;
+        }
+        if found.len() == MAX_UNWALKED {
+            break;
+        }
+    }
+    found
+}
+
+/// What a segment carries, and where it was found.
+struct Segment {
+    payload: Bytes,
+    /// Index of the part.
+    part: usize,
+    after_scan: bool,
+}
+
+fn grouped(segments: impl Iterator<Item = Segment>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut latest: HashMap<([u8; 2], u16), usize> = HashMap::new();
     let mut seen: HashSet<(usize, u32)> = HashSet::new();
-    let mut after_scan = false;
-    for (index, part) in asset.parts().iter().enumerate() {
-        after_scan |= part.kind == PartKind::Scan;
-        if part.kind != PartKind::Segment(marker::APP11) {
-            continue;
-        }
-        let Some(header) = SegmentHeader::read(asset.payload_slice(part)) else { continue };
+    for segment in segments {
+        let Some(header) = SegmentHeader::read(&segment.payload) else { continue };
         let key = (header.identifier, header.instance);
         let group = match latest.get(&key) {
             Some(&group) if !seen.contains(&(group, header.sequence)) => group,
@@ -30,11 +98,11 @@ pub(super) fn stores(asset: &Asset) -> Vec<Found> {
         latest.insert(key, group);
         seen.insert((group, header.sequence));
         if let Some(group) = groups.get_mut(group) {
-            group.segments.push((header.sequence, index));
-            group.after_scan |= after_scan;
+            group.after_scan |= segment.after_scan;
+            group.segments.push((header.sequence, segment));
         }
     }
-    groups.into_iter().filter_map(|group| join(asset, group)).collect()
+    groups
 }
 
 /// The fields in front of the box data in an APP11 segment.
@@ -65,27 +133,24 @@ impl SegmentHeader {
 /// Segments that belong to one box, as far as their numbers tell.
 #[derive(Default)]
 struct Group {
-    /// Sequence number and index of the part, in the order of the file.
-    segments: Vec<(u32, usize)>,
+    /// Sequence number and segment, in the order of the file.
+    segments: Vec<(u32, Segment)>,
     after_scan: bool,
 }
 
 /// The store in `group`, if it is one.
-fn join(asset: &Asset, group: Group) -> Option<Found> {
+fn join(group: Group) -> Option<Found> {
     let in_file_order = group.segments.is_sorted_by(|one, next| one.0 < next.0);
     let mut segments = group.segments;
-    segments.sort_unstable();
-    let payloads: Vec<Bytes> = segments
-        .iter()
-        .filter_map(|&(_, index)| asset.parts().get(index))
-        .map(|part| asset.payload(part))
-        .collect();
+    // Numbers are unique within a group.
+    segments.sort_unstable_by_key(|segment| segment.0);
+    let payloads: Vec<Bytes> = segments.iter().map(|(_, segment)| segment.payload.clone()).collect();
     let first = payloads.first()?;
     let header = SegmentHeader::read(first)?;
     if !claims_to_be_a_store(first, &header) {
         return None;
     }
-    let parts: Vec<usize> = segments.iter().map(|&(_, index)| index).collect();
+    let parts: Vec<usize> = segments.iter().map(|(_, segment)| segment.part).collect();
 
     let mut notes = Vec::new();
     let mut note = |wrong: bool, text: &str| {

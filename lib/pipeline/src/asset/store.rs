@@ -117,8 +117,35 @@ fn in_chunks(asset: &Asset, name: [u8; 4]) -> Vec<Found> {
         }
         stores.push(Found { bytes, parts: vec![index], notes });
     }
-    stores
+    rejoined(stores)
 }
+
+/// One store that was split over several chunks is one again. C2PA does not allow it, but its parts are there: one
+/// chunk that begins a box and is too short for it, and others that begin none.
+fn rejoined(mut chunks: Vec<Found>) -> Vec<Found> {
+    let begins_a_box = |found: &Found| array(&found.bytes, 4) == Some(*b"jumb");
+    let mut heads = (0..chunks.len()).filter(|&at| chunks.get(at).is_some_and(begins_a_box));
+    let (Some(head), None) = (heads.next(), heads.next()) else { return chunks };
+    let total: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+    let declared = chunks.get(head).and_then(|head| array(&head.bytes, 0)).map(u32::from_be_bytes);
+    let fits = declared.is_some_and(|declared| declared > 1 && usize::try_from(declared) == Ok(total));
+    if chunks.len() < 2 || !fits {
+        return chunks;
+    }
+    chunks.swap(0, head);
+    if let Some((_, rest)) = chunks.split_first_mut() {
+        rest.sort_unstable_by_key(|chunk| chunk.parts.first().copied());
+    }
+    let notes = std::iter::once(format!("the manifest store is split over {} chunks", chunks.len()));
+    vec![Found {
+        notes: notes.chain(chunks.iter().flat_map(|chunk| chunk.notes.clone()).take(MAX_NOTES)).collect(),
+        parts: chunks.iter().flat_map(|chunk| chunk.parts.clone()).collect(),
+        bytes: chunks.iter().map(|chunk| chunk.bytes.as_ref()).collect::<Vec<_>>().concat().into(),
+    }]
+}
+
+/// The most notes of the chunks of one store that are kept.
+const MAX_NOTES: usize = 8;
 
 /// The type of a manifest store, a UUID (C2PA 2.4, 11.1.4.2).
 const STORE_TYPE: [u8; 16] = *b"c2pa\x00\x11\x00\x10\x80\x00\x00\xAA\x00\x38\x9B\x71";
@@ -242,6 +269,22 @@ mod tests {
             let segments = instances.map(|instance| app11(instance, 1, &bytes));
             assert_eq!(stores(jpeg(&segments, b"")).len(), 2);
         }
+    }
+
+    #[test]
+    fn a_store_split_over_chunks_is_joined() {
+        let bytes = store(200);
+        let (one, two, three) = (&bytes[..70], &bytes[70..120], &bytes[120..]);
+        for pieces in [[one, two, three], [two, one, three]] {
+            let found = only_store(png(&pieces.map(|piece| chunk(b"caBX", piece)), b""));
+            assert_eq!(found.bytes, bytes);
+            assert!(!found.well_placed && !found.canonical);
+            assert!(found.notes[0].contains("3 chunks"));
+            let chunks = pieces.map(|piece| riff_chunk(b"C2PA", piece)).concat();
+            assert_eq!(only_store(webp(&[vp8(), chunks], b"")).bytes, bytes);
+        }
+        let cut = [chunk(b"caBX", one), chunk(b"caBX", two)];
+        assert_eq!(stores(png(&cut, b"")).len(), 2, "they do not make a whole store");
     }
 
     #[test]

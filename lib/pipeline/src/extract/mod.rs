@@ -7,27 +7,37 @@
 //! | `exif_record` | a recovery record or an old manifest in EXIF | `exif` | 70 |
 //! | `xmp_record` | the same in XMP | `xmp` | 60 |
 //! | `private_record` | the same in a private chunk, a text chunk or a JPEG comment | `png-chunk` | 50 |
+//! | `json_manifest` | a manifest of the first system in a JUMBF box before the end of the image | `jumbf` | 45 |
 //! | `misplaced_store` | a whole manifest store where none belongs | `partial` | 40 |
-//! | either store step | a manifest store that is cut short or whose length lies | `partial` | 20 |
-//! | `loose_proof_uri` | the text of a proof URI anywhere | `partial` | 10 |
+//! | `json_manifest` | a manifest of the first system anywhere else | `partial` | 30 |
+//! | either store step | a manifest store that is cut short, or whose boxes are broken | `partial` | 20 |
+//! | `pieces_of_a_store` | boxes of a manifest store without the store | `partial` | 15 |
+//! | | the label of a manifest, or the text of a proof URI, anywhere | `partial` | 10 |
 //! | | nothing | `none` | 0 |
 //!
 //! The best row that applies gives the source and the confidence. What other steps found is kept: a proof
-//! URI is reported beside a store, and a store that is cut short beside a record.
+//! URI is reported beside a store, and a store that is cut short beside a record. Of every store, and of what is left
+//! of one, [`Salvaged`] tells what it says piece by piece, for when it cannot be validated.
 //!
 //! C2PA treats a file with several manifest stores as having none, so none of them is handed on, and the
 //! recovery record counts.
 //!
 //! Nothing here says that a credential is right: not even that a store is one.
 
+mod leftovers;
+mod loose;
+mod pieces;
 mod salvage;
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use self::leftovers::{
+    json_manifest, loose_proof_uri, misplaced_store, pieces_of_a_store, take_gathered_store,
+};
+pub use self::pieces::{MAX_LABELS, Salvaged};
 use crate::{
     asset::{Asset, Damage},
     recovery::{Found, from_exif, from_private, from_xmp},
@@ -71,8 +81,11 @@ pub struct Extraction {
     pub proof_uri: Option<String>,
     /// Where the proof URI stands; the best place when it stands in several.
     pub proof_uri_source: Source,
-    /// A manifest of CredLink's first system; unchecked.
-    pub legacy_manifest: Option<Value>,
+    /// A manifest of CredLink's first system, as JSON text; unchecked.
+    pub legacy_manifest: Option<String>,
+    /// What the store says piece by piece, without validation; without a store, what is left of one anywhere in the
+    /// file. Worth a look when the store cannot be validated.
+    pub salvaged: Option<Salvaged>,
 }
 
 impl Extraction {
@@ -152,7 +165,13 @@ pub fn extract(asset: &Asset, damage: &[Damage]) -> Extraction {
     if stores == 0 {
         misplaced_store(asset, &mut extraction);
     }
-    if extraction.confidence == 0 {
+    if extraction.store.is_none() && extraction.legacy_manifest.is_none() {
+        json_manifest(asset, &mut extraction);
+    }
+    if extraction.store.is_some() || stores == 0 {
+        pieces_of_a_store(asset, &mut extraction);
+    }
+    if extraction.proof_uri.is_none() && extraction.confidence <= PIECES_OF_A_STORE {
         loose_proof_uri(asset, &mut extraction);
     }
     extraction
@@ -163,9 +182,8 @@ const BADLY_PLACED_STORE: u8 = 80;
 const EXIF: u8 = 70;
 const XMP: u8 = 60;
 const PRIVATE: u8 = 50;
-const MISPLACED_STORE: u8 = 40;
-const CUT_STORE: u8 = 20;
-const LOOSE_PROOF_URI: u8 = 10;
+const BROKEN_STORE: u8 = 20;
+const PIECES_OF_A_STORE: u8 = 15;
 
 /// The most parts of one kind that are looked at for a record. The newest stand in front.
 const MAX_CARRIERS: usize = 64;
@@ -192,13 +210,20 @@ fn embedded_store(asset: &Asset, extraction: &mut Extraction) -> usize {
     if found.bytes.is_empty() {
         return count;
     }
-    let (source, confidence) = if salvage::is_cut_short(&found.bytes) {
-        (Source::Partial, CUT_STORE)
-    } else if found.well_placed {
-        (Source::Jumbf, WELL_PLACED_STORE)
-    } else {
-        (Source::Jumbf, BADLY_PLACED_STORE)
+    let is_broken = salvage::is_broken(&found.bytes);
+    if is_broken && let Some(gathered) = salvage::gathered_store(asset) {
+        take_gathered_store(gathered, extraction);
+        return count;
+    }
+    let (source, confidence) = match (is_broken, found.well_placed) {
+        (true, _) => (Source::Partial, BROKEN_STORE),
+        (false, true) => (Source::Jumbf, WELL_PLACED_STORE),
+        (false, false) => (Source::Jumbf, BADLY_PLACED_STORE),
     };
+    if is_broken && found.well_placed {
+        extraction.corrupted = true;
+        extraction.note("the boxes of the manifest store do not fit into each other");
+    }
     extraction.rank(source, confidence);
     extraction.store = Some(FoundStore {
         store: found.bytes,
@@ -215,7 +240,15 @@ fn exif_record(asset: &Asset) -> Found {
 }
 
 fn xmp_record(asset: &Asset) -> Found {
-    merged(asset.xmp_packets().iter().map(|packet| from_xmp(packet)))
+    let mut found = merged(asset.xmp_packets().iter().map(|packet| from_xmp(packet)));
+    for extended in asset.extended_xmp() {
+        let mut more = from_xmp(&extended.text);
+        if !extended.is_intact && !more.is_empty() {
+            more.notes.push("extended XMP is cut short or altered; only its beginning was read");
+        }
+        found.fill_from(more);
+    }
+    found
 }
 
 /// `c2pA` is the chunk in which the first system kept its manifest.
@@ -270,45 +303,6 @@ fn take_records(records: [Record; 3], extraction: &mut Extraction) {
             extraction.legacy_manifest = found.legacy_manifest;
         }
     }
-}
-
-/// A manifest store anywhere else: before or after the end of the image, in other segments or chunks, in what
-/// cannot be walked. Two are as good as none, as everywhere.
-fn misplaced_store(asset: &Asset, extraction: &mut Extraction) {
-    let mut stores = salvage::misplaced_stores(asset);
-    if stores.is_empty() {
-        return;
-    }
-    extraction.corrupted = true;
-    if stores.len() > 1 {
-        extraction
-            .note("there are several manifest stores in places where none belongs; none of them counts");
-        return;
-    }
-    let Some(found) = stores.pop() else {
-        return;
-    };
-    let place = if found.is_whole { "a manifest store" } else { "a part of a manifest store" };
-    extraction.note(format!("{place} was found at byte {}, where none belongs", found.offset));
-    extraction.rank(Source::Partial, if found.is_whole { MISPLACED_STORE } else { CUT_STORE });
-    extraction.store = Some(FoundStore {
-        store: found.bytes,
-        source: Source::Partial,
-        well_placed: false,
-        canonical: false,
-        excluded_range: None,
-    });
-}
-
-/// The last resort: text that looks like a proof URI, wherever it stands.
-fn loose_proof_uri(asset: &Asset, extraction: &mut Extraction) {
-    let Some(uri) = salvage::loose_proof_uri(asset) else {
-        return;
-    };
-    extraction.corrupted = true;
-    extraction.note("a proof URI was found outside of any record that can be read");
-    extraction.rank(Source::Partial, LOOSE_PROOF_URI);
-    (extraction.proof_uri, extraction.proof_uri_source) = (Some(uri), Source::Partial);
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
-//! What can be saved from a file whose credential is not where it belongs. Linear scans, nothing more.
+//! Manifest stores that are not where they belong, and whether a store is one. Linear scans, nothing more.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memmem;
 
-use crate::{
-    asset::{Asset, EXIF_HEADER, PartKind, marker},
-    proof_uri::MAX_URI_LENGTH,
-    recovery::bare_proof_uri,
-};
+use crate::asset::{Asset, EXIF_HEADER, Format, PartKind, marker};
 
 /// A manifest store outside its proper carriers.
-pub(super) struct Salvaged {
+pub(super) struct Misplaced {
     /// From its first byte as far as it goes.
     pub(super) bytes: Bytes,
     /// Where it starts in the file.
@@ -23,13 +19,37 @@ pub(super) struct Salvaged {
 
 /// The manifest stores that lie anywhere in the file, at most two: more than one is as bad as many. Thumbnails
 /// and further images behind the first are left out: what they carry is theirs.
-pub(super) fn misplaced_stores(asset: &Asset) -> Vec<Salvaged> {
+pub(super) fn misplaced_stores(asset: &Asset) -> Vec<Misplaced> {
     let bytes = asset.bytes();
     let own = own_length(asset);
     memmem::find_iter(bytes.get(..own).unwrap_or_default(), DESCRIPTION)
         .filter_map(|description| store_at(asset, description))
         .take(2)
         .collect()
+}
+
+/// The one store of a JPEG that is whole once its segments are gathered, wherever they lie: in their place, behind
+/// the end of the image, under another marker.
+pub(super) fn gathered_store(asset: &Asset) -> Option<Bytes> {
+    if asset.format() != Format::Jpeg {
+        return None;
+    }
+    let mut stores = asset.scattered_stores(own_length(asset)).into_iter();
+    let (Some(store), None) = (stores.next(), stores.next()) else { return None };
+    (!is_broken(&store)).then(|| match BoxLength::read(&store, 0) {
+        Some(BoxLength::Bytes(length)) => {
+            store.slice(..usize::try_from(length).map_or(store.len(), |length| length.min(store.len())))
+        }
+        _ => store,
+    })
+}
+
+/// Whether the boxes in a store fit into each other, and the outermost is one of a manifest store. What stands in
+/// them is not looked at.
+pub(super) fn is_broken(store: &[u8]) -> bool {
+    let is_store = store.get(4..8) == Some(b"jumb")
+        && [8, 16].iter().any(|&at| store.get(at + 4..at + 4 + DESCRIPTION.len()) == Some(DESCRIPTION));
+    is_cut_short(store) || !is_store || !boxes_fit(store, 0, &mut 0)
 }
 
 /// Whether a box claims more bytes than there are, or so few that it cannot be a manifest store.
@@ -43,41 +63,56 @@ pub(super) fn is_cut_short(store: &[u8]) -> bool {
     }
 }
 
-/// The first text that looks like a proof URI; one that stands next to a name of ours goes before.
-pub(super) fn loose_proof_uri(asset: &Asset) -> Option<String> {
-    let bytes = asset.bytes().get(..own_length(asset)).unwrap_or_default();
-    let mut first = None;
-    let mut from = 0;
-    while let Some(found) = bytes.get(from..).and_then(|rest| memmem::find(rest, b"http")) {
-        let start = from + found;
-        let end = end_of_uri(bytes, start);
-        from = end;
-        // A sentence may end behind it.
-        let text = bytes.get(start..end).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
-        let Some(uri) = bare_proof_uri(text.trim_end_matches(['.', ':', ']'])) else {
-            continue;
-        };
-        let before = bytes.get(start.saturating_sub(NEIGHBOURHOOD)..start).unwrap_or_default();
-        if [&b"proofUri"[..], b"credlink"].iter().any(|name| memmem::find(before, name).is_some()) {
-            return Some(uri);
-        }
-        first = first.or(Some(uri));
-    }
-    first
-}
-
 /// The box type of a description box, and the UUID of a manifest store (C2PA 2.4, section 11.1.4.2). It comes
 /// once in a store: the boxes of manifests have another.
 const DESCRIPTION: &[u8] = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71";
 
+/// Superboxes may stand this deep: store, manifest, assertion store, assertion, and some to spare.
+const MAX_LEVELS: usize = 8;
+
+/// The most boxes that are counted; further ones are taken to be right.
+const MAX_BOXES: usize = 20_000;
+
+/// Whether boxes fill `bytes` to the end, and superboxes in them likewise.
+fn boxes_fit(bytes: &[u8], level: usize, boxes: &mut usize) -> bool {
+    let mut at = 0;
+    while at < bytes.len() && *boxes < MAX_BOXES {
+        *boxes += 1;
+        let (Some(length), Some(kind)) = (BoxLength::read(bytes, at), bytes.get(at + 4..at + 8)) else {
+            return false;
+        };
+        let header = if bytes.get(at..at + 4) == Some(&[0, 0, 0, 1]) { 16 } else { 8 };
+        let end = match length {
+            BoxLength::ToTheEnd => Some(bytes.len()),
+            BoxLength::Bytes(length) => {
+                usize::try_from(length).ok().and_then(|length| at.checked_add(length))
+            }
+        };
+        let content = end.and_then(|end| bytes.get(at + header..end));
+        let (Some(end), Some(content)) = (end, content) else { return false };
+        if !kind.iter().all(u8::is_ascii_alphanumeric) {
+            return false;
+        }
+        if kind == b"jumb" {
+            let is_described = content.get(4..8) == Some(b"jumd");
+            if !is_described || level >= MAX_LEVELS || !boxes_fit(content, level + 1, boxes) {
+                return false;
+            }
+        }
+        // What follows the store in its container is not part of it.
+        if level == 0 {
+            break;
+        }
+        at = end;
+    }
+    true
+}
+
 /// Two box headers, the UUID, the toggles and the label `c2pa`.
 const SHORTEST_STORE: u64 = 8 + 8 + 16 + 1 + 5;
 
-/// How far before a URI its name may stand, in bytes.
-const NEIGHBOURHOOD: usize = 64;
-
 /// The store whose description box has its type at `description`.
-fn store_at(asset: &Asset, description: usize) -> Option<Salvaged> {
+fn store_at(asset: &Asset, description: usize) -> Option<Misplaced> {
     let bytes = asset.bytes();
     let superbox_type = |before: usize| {
         let start = description.checked_sub(before)?;
@@ -95,12 +130,12 @@ fn store_at(asset: &Asset, description: usize) -> Option<Salvaged> {
     };
     let whole = declared.filter(|&length| length <= room);
     let range = offset..offset + whole.unwrap_or(room);
-    Some(Salvaged { bytes: asset.slice(&range), offset, is_whole: whole.is_some() })
+    Some(Misplaced { bytes: asset.slice(&range), offset, is_whole: whole.is_some() })
 }
 
 /// Where a box that starts at `offset` has to end: with the segment or chunk around it, if there is one. `None`
 /// in thumbnails.
-fn room_around(asset: &Asset, offset: usize) -> Option<usize> {
+pub(super) fn room_around(asset: &Asset, offset: usize) -> Option<usize> {
     let index = asset.parts().partition_point(|part| part.range.end <= offset);
     let part = asset.parts().get(index)?;
     let payload = asset.bytes().get(part.payload.clone()).unwrap_or_default();
@@ -120,7 +155,7 @@ const APP13: u8 = 0xED;
 
 /// How much of the file is this image's own: all, but for the first further image behind its end (MPF, gain
 /// map, motion photo) and what follows that.
-fn own_length(asset: &Asset) -> usize {
+pub(super) fn own_length(asset: &Asset) -> usize {
     let length = asset.bytes().len();
     let Some(trailer) = asset.parts().last().filter(|part| part.kind == PartKind::Trailer) else {
         return length;
@@ -149,12 +184,4 @@ impl BoxLength {
             short => Some(Self::Bytes(short.into())),
         }
     }
-}
-
-/// Where the text from `start` on stops being one URI. A proof URI has no query, so none is looked for.
-fn end_of_uri(bytes: &[u8], start: usize) -> usize {
-    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/[]%".contains(byte);
-    let text = bytes.get(start..).unwrap_or_default();
-    // At least one byte, so that the caller moves on.
-    start + text.iter().take(MAX_URI_LENGTH).take_while(|byte| is_inside(byte)).count().max(1)
 }

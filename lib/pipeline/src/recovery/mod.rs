@@ -52,8 +52,9 @@ pub struct Found {
     /// The proof URI as it stands there: an `http(s)` URI of at most [`MAX_URI_LENGTH`] visible ASCII
     /// characters, otherwise unchecked. It may be anybody's.
     pub proof_uri: Option<String>,
-    /// A manifest of CredLink's first system: a JSON object, otherwise unchecked.
-    pub legacy_manifest: Option<Value>,
+    /// A manifest of CredLink's first system: the text of a JSON object, otherwise unchecked. Its signature is
+    /// over the text, so the text is kept.
+    pub legacy_manifest: Option<String>,
     /// What could not be read although it was meant for a reader, in words for the report.
     pub notes: Vec<&'static str>,
 }
@@ -87,7 +88,7 @@ fn from_text(text: &str) -> Found {
     if let Some(uri) = bare_proof_uri(text) {
         return Found { proof_uri: Some(uri), ..Found::default() };
     }
-    object(text).map(from_object).unwrap_or_default()
+    object(text).map(|object| from_object(&object, text)).unwrap_or_default()
 }
 
 /// A JSON object of at most [`MAX_PAYLOAD`] bytes; `serde_json` bounds the nesting at 128.
@@ -98,16 +99,17 @@ fn object(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok()
 }
 
-fn from_object(object: Map<String, Value>) -> Found {
+/// Reads an object, and the text that it was read from.
+fn from_object(object: &Map<String, Value>, text: &str) -> Found {
     let ours = object.get("credlink").and_then(|record| record.get("proofUri"));
     let proof_uri = ours.or_else(|| object.get("proofUri")).and_then(Value::as_str).and_then(http_uri);
-    let legacy_manifest = is_legacy_manifest(&object).then_some(Value::Object(object));
+    let legacy_manifest = is_legacy_manifest(object).then(|| text.to_owned());
     Found { proof_uri, legacy_manifest, notes: Vec::new() }
 }
 
 /// Whether a JSON object is a manifest at all. Other software writes JSON to the same places, such as the
 /// parameters of an image generator.
-fn is_legacy_manifest(object: &Map<String, Value>) -> bool {
+pub(crate) fn is_legacy_manifest(object: &Map<String, Value>) -> bool {
     ["assertions", "claim", "claim_generator", "claimGenerator", "signature"]
         .iter()
         .any(|key| object.contains_key(*key))
@@ -192,7 +194,7 @@ mod tests {
         let manifest = json!({ "claim_generator": "CredLink/1.0", "assertions": [], "proofUri": URI });
         let found = from_private(manifest.to_string().as_bytes());
         assert_eq!(found.proof_uri.as_deref(), Some(URI));
-        assert_eq!(found.legacy_manifest, Some(manifest));
+        assert_eq!(found.legacy_manifest, Some(manifest.to_string()));
 
         let metadata = format!("{{\"proofUri\":\"{URI}\",\"manifestHash\":\"00\"}}\0");
         let found = from_private(metadata.as_bytes());

@@ -8,7 +8,7 @@ use quick_xml::{
     name::{Namespace, QName, ResolveResult},
     reader::NsReader,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Found, MAX_PAYLOAD, bare_proof_uri, decode_utf16, from_object, http_uri, object};
 
@@ -157,12 +157,9 @@ impl Properties {
         let mut found = Found { proof_uri: self.proof_uri.as_deref().and_then(http_uri), ..Found::default() };
         if let Some(manifest) = self.manifest.as_deref().and_then(manifest_object) {
             // The property says that this is a manifest, so its members are not asked.
-            let manifest_uri = from_object(manifest.clone()).proof_uri;
-            found.fill_from(Found {
-                proof_uri: manifest_uri,
-                legacy_manifest: Some(Value::Object(manifest)),
-                notes: Vec::new(),
-            });
+            let (object, text) = manifest;
+            let proof_uri = from_object(&object, "").proof_uri;
+            found.fill_from(Found { proof_uri, legacy_manifest: Some(text), notes: Vec::new() });
         }
         if found.proof_uri.is_none() {
             found.proof_uri = self.provenance.as_deref().and_then(bare_proof_uri);
@@ -171,9 +168,13 @@ impl Properties {
     }
 }
 
-/// The JSON of an old manifest. Some writers escaped it once more than XML asks for.
-fn manifest_object(text: &str) -> Option<serde_json::Map<String, Value>> {
-    object(text).or_else(|| object(unescape(text).ok()?.trim()))
+/// The JSON of an old manifest, and its text. Some writers escaped it once more than XML asks for.
+fn manifest_object(text: &str) -> Option<(Map<String, Value>, String)> {
+    let once_more = || {
+        let unescaped = unescape(text).ok()?;
+        Some((object(unescaped.trim())?, unescaped.trim().to_owned()))
+    };
+    object(text).map(|object| (object, text.to_owned())).or_else(once_more)
 }
 
 fn collect(open: &mut Option<Open>, text: &str) {
@@ -320,7 +321,7 @@ mod tests {
             ),
         ] {
             let found = from_xmp(rdf(&description).as_bytes());
-            assert_eq!(found.legacy_manifest.as_ref(), Some(&manifest), "{description}");
+            assert_eq!(found.legacy_manifest.as_ref(), Some(&text), "{description}");
             assert_eq!(found.proof_uri.as_deref(), Some(URI));
         }
     }

@@ -1,8 +1,10 @@
 //! The cascade on small files made by hand. Their pictures are not decodable; nobody decodes them here.
 
-use std::time::{Duration, Instant};
+mod hostile;
+mod salvaged;
 
 use bytes::Bytes;
+use memchr::memmem;
 use serde_json::json;
 
 use super::*;
@@ -259,19 +261,19 @@ fn manifests_of_the_first_system() {
     for format in FORMATS {
         let extraction = extracted(image(format, &[exif_piece(format, &exif)], &[]));
         assert_eq!(finding(&extraction), (Source::Exif, 70, false), "{format}");
-        assert_eq!(extraction.legacy_manifest.as_ref(), Some(&manifest));
+        assert_eq!(extraction.legacy_manifest.as_ref(), Some(&text));
         assert_eq!(extraction.proof_uri.as_deref(), Some(A));
     }
-    let pieces = [Chunk(*b"c2pA", text.into_bytes()), Chunk(*b"crLk", A.as_bytes().to_vec())];
+    let pieces = [Chunk(*b"c2pA", text.clone().into_bytes()), Chunk(*b"crLk", A.as_bytes().to_vec())];
     let extraction = extracted(image(Format::Png, &[], &pieces));
     assert_eq!((extraction.source, extraction.confidence), (Source::PngChunk, 50));
-    assert_eq!(extraction.legacy_manifest, Some(manifest));
+    assert_eq!(extraction.legacy_manifest, Some(text));
 
     let without_uri = json!({ "assertions": [] });
     let piece = private_piece(Format::WebP, without_uri.to_string().as_bytes());
     let extraction = extracted(image(Format::WebP, &[piece], &[]));
     assert_eq!(finding(&extraction), (Source::PngChunk, 50, false));
-    assert_eq!((extraction.legacy_manifest, extraction.proof_uri), (Some(without_uri), None));
+    assert_eq!((extraction.legacy_manifest, extraction.proof_uri), (Some(without_uri.to_string()), None));
 }
 
 #[test]
@@ -341,7 +343,7 @@ fn stores_of_thumbnails_and_further_images_are_not_ours() {
 fn a_file_cut_inside_its_store_gives_what_is_left() {
     for format in FORMATS {
         let file = image(format, &[store_piece(format, &store())], &[]);
-        let at = memchr::memmem::find(&file, &store()).unwrap();
+        let at = memmem::find(&file, &store()).unwrap();
         for left in [60, 200, store().len() - 1] {
             let extraction = extracted(file[..at + left].to_vec());
             assert_eq!(finding(&extraction), (Source::Partial, 20, true), "{format}, {left}");
@@ -413,57 +415,4 @@ fn a_report_is_written_as_documented() {
         serde_json::to_value(extraction.report()).unwrap(),
         json!({ "source": "jumbf", "confidence": 100, "corrupted": false, "notes": [] })
     );
-}
-
-/// The same numbers for the same seed, so that a failure can be repeated.
-fn pseudo_random(seed: u32) -> impl FnMut() -> usize {
-    let mut state = u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::from(u16::from_le_bytes([state.to_le_bytes()[3], state.to_le_bytes()[4]]))
-    }
-}
-
-#[test]
-fn damaged_files_never_panic_and_are_never_reported_whole() {
-    for format in FORMATS {
-        let pieces = [
-            exif_piece(format, &record(A).exif_tiff()),
-            store_piece(format, &store()),
-            xmp_piece(format, &record(A).xmp_packet()),
-            private_piece(format, &record(A).private_payload()),
-        ];
-        let whole = image(format, &pieces, &[]);
-        for end in 16..whole.len() {
-            let extraction = extracted(whole[..end].to_vec());
-            assert!(extraction.corrupted, "{format} cut at {end} of {}", whole.len());
-        }
-        for seed in 1..1000 {
-            let mut next = pseudo_random(seed);
-            let mut file = whole.clone();
-            for _ in 0..1 + next() % 12 {
-                let at = 16 + next() % (file.len() - 16);
-                file[at] = next().to_le_bytes()[0];
-            }
-            extracted(file);
-        }
-    }
-}
-
-#[test]
-fn hostile_files_are_read_in_linear_time() {
-    const LENGTH: usize = 4 << 20;
-    let start = Instant::now();
-    let needle = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71";
-    let uri = "https://a/aaaaaaaa-0b0a-4908-8706-05040302010x ";
-    for filler in [&needle[..], b"http", b"https://", b"\xff\xd8", b"\xff\xeb\0\x02", uri.as_bytes(), b"<a "]
-    {
-        for format in FORMATS {
-            let junk = filler.repeat(LENGTH / filler.len());
-            extracted([image(format, &[], &[]), junk].concat());
-        }
-    }
-    assert!(start.elapsed() < Duration::from_secs(30), "took {:?}", start.elapsed());
 }
