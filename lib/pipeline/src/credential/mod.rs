@@ -6,6 +6,8 @@
 //! stores, which the specification treats as having none (C2PA 2.4, section 15.5).
 
 mod claim_signature;
+mod library_error;
+mod outline;
 mod reading;
 mod writing;
 

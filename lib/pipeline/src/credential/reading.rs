@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use x509_parser::pem::Pem;
 
-use super::{ClaimSignature, ParentCredential};
+use super::{ClaimSignature, ParentCredential, library_error, outline};
 use crate::{asset::Format, manifest::PROOF_LABEL, trust::TrustAnchors};
 
 /// The trust anchors as the library wants them. It judges ingredients by them; the active manifest's signer is judged
@@ -120,18 +120,50 @@ pub struct CredentialReading {
 impl CredentialReading {
     /// Validates `store` against `image`. Never fails: what cannot be read is a reading that says so.
     pub fn of(store: &[u8], image: &[u8], format: Format, trust: &TrustAnchors) -> Self {
+        match outline::objections(store) {
+            Ok(objections) => Self::of_library(store, image, format, trust).with(objections),
+            Err(refusal) => Self::unreadable(refusal),
+        }
+    }
+
+    fn of_library(store: &[u8], image: &[u8], format: Format, trust: &TrustAnchors) -> Self {
         // The library has arithmetic that overflows on damaged files (its RIFF walker, for one); what ends in
         // a panic there is a damaged file here.
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             let reader = Reader::from_shared_context(&trust.library().context);
             match reader.with_manifest_data_and_stream(store, format.mime(), Cursor::new(image)) {
                 Ok(reader) => Self::of_reader(&reader, store),
-                Err(error) => Self::unreadable(code_of(&error), error.to_string()),
+                Err(error) => Self::unreadable(failure(library_error::code_of(&error), error.to_string())),
             }
         }));
         attempt.unwrap_or_else(|_| {
-            Self::unreadable("general.error", "the file made the C2PA library give up".into())
+            Self::unreadable(failure("general.error", "the file made the C2PA library give up".into()))
         })
+    }
+
+    /// Adds what speaks against the active manifest besides what the library said. Where the library only gave up, it
+    /// takes the place of that.
+    fn with(mut self, objections: Vec<Status>) -> Self {
+        if self.active_manifest.is_none() && !objections.is_empty() {
+            self.status.clear();
+        }
+        outline::supersede(&mut self.status, &objections);
+        if objections.iter().any(|objection| objection.code == outline::UNCLEAR_SIGNER) {
+            self.signature = None;
+        }
+        for objection in objections {
+            let is_said = |status: &Status| status.ingredient.is_none() && status.code == objection.code;
+            if self.status.iter().any(is_said) {
+                continue;
+            }
+            if let Some(failures) =
+                self.results.pointer_mut("/activeManifest/failure").and_then(Value::as_array_mut)
+            {
+                failures.push(json!({"code": objection.code, "explanation": objection.explanation}));
+            }
+            self.status.push(objection);
+        }
+        self
     }
 
     /// This credential as the parent of a new manifest. `None` when it cannot be carried on, because it has
@@ -158,9 +190,9 @@ impl CredentialReading {
         }
     }
 
-    fn unreadable(code: &str, explanation: String) -> Self {
+    fn unreadable(reason: Status) -> Self {
         Self {
-            status: vec![Status::new(StatusKind::Failure, code, explanation)],
+            status: vec![reason],
             active_manifest: None,
             manifest: None,
             ingredients: Vec::new(),
@@ -169,6 +201,10 @@ impl CredentialReading {
             results: Value::Null,
         }
     }
+}
+
+fn failure(code: &str, explanation: String) -> Status {
+    Status::new(StatusKind::Failure, code, explanation)
 }
 
 fn all_status(results: &ValidationResults) -> Vec<Status> {
@@ -182,7 +218,8 @@ fn all_status(results: &ValidationResults) -> Vec<Status> {
 }
 
 fn statuses<'a>(codes: &'a StatusCodes, ingredient: Option<&'a str>) -> impl Iterator<Item = Status> + 'a {
-    codes.success().iter().chain(codes.informational()).chain(codes.failure()).map(move |status| Status {
+    let all = codes.success().iter().chain(codes.informational()).chain(codes.failure());
+    all.filter(|status| !library_error::is_echo(status)).map(move |status| Status {
         code: status.code().to_owned(),
         kind: match status.kind() {
             LogKind::Success => StatusKind::Success,
@@ -248,33 +285,4 @@ fn history_entry(depth: usize, ingredient: &Ingredient, manifest: Option<&Manife
         "validationState": ingredient.validation_results().map(|results| format!("{:?}", results.validation_state()).to_lowercase()),
         "failures": ingredient.validation_status().unwrap_or_default().iter().map(ValidationStatus::code).collect::<Vec<_>>(),
     })
-}
-
-/// The specification's failure code for a store that the library gave up on.
-fn code_of(error: &c2pa::Error) -> &'static str {
-    use c2pa::Error;
-    match error {
-        Error::ClaimMissing { .. }
-        | Error::JumbfNotFound
-        | Error::JumbfBoxNotFound
-        | Error::ProvenanceMissing => "claim.missing",
-        Error::JumbfParseError(_) | Error::InvalidClaim(_) => "claim.missing",
-        Error::ClaimDecoding(_) | Error::ClaimVersion | Error::ClaimInvalidContent | Error::CborError(_) => {
-            "claim.cbor.invalid"
-        }
-        Error::ClaimMissingHardBinding => "claim.hardBindings.missing",
-        Error::ClaimMultipleHardBinding => "assertion.multipleHardBindings",
-        Error::ClaimUnsigned | Error::ClaimMissingSignatureBox => "claimSignature.missing",
-        Error::CoseSignatureAlgorithmNotSupported | Error::UnknownAlgorithm => "algorithm.unsupported",
-        Error::AssertionMissing { .. } => "assertion.missing",
-        Error::AssertionDecoding(_) => "assertion.cbor.invalid",
-        Error::HashMismatch(_) => "assertion.dataHash.mismatch",
-        Error::CoseSignature | Error::CoseVerifier | Error::InvalidEcdsaSignature => {
-            "claimSignature.mismatch"
-        }
-        Error::CoseInvalidCert | Error::CoseX5ChainMissing | Error::CoseNoCerts => {
-            "signingCredential.invalid"
-        }
-        _ => "general.error",
-    }
 }
