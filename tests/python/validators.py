@@ -28,11 +28,29 @@ class Verdict:
     """The whole report."""
 
 
-def c2pa_python(image: bytes, root_pem: str | None) -> Verdict:
-    """The reader of the C2PA SDK; trusts `root_pem` alone."""
-    settings = {"verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False}}
+PURPOSES = "\n".join(
+    (
+        "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing
+        "1.3.6.1.5.5.7.3.4",  # e-mail protection
+        "1.3.6.1.5.5.7.3.36",  # document signing
+        "1.3.6.1.5.5.7.3.8",  # time-stamping
+        "1.3.6.1.5.5.7.3.9",  # OCSP signing
+    )
+)
+"""The extended key usages that may be asked for (C2PA 2.4, section 14.4.1)."""
+
+
+def c2pa_python(image: bytes, root_pem: str | None, tsa_pem: str | None = None) -> Verdict:
+    """The reader of the C2PA SDK; trusts `root_pem` alone, and `tsa_pem` too.
+
+    It has one list for signers and time-stamp authorities.
+    """
+    settings = {
+        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+        "trust": {"trust_config": PURPOSES},
+    }
     if root_pem is not None:
-        settings["trust"] = {"trust_anchors": root_pem}
+        settings["trust"]["trust_anchors"] = root_pem + (tsa_pem or "")
     with c2pa.Context(c2pa.Settings.from_dict(settings)) as context:
         with c2pa.Reader(media_type(image), io.BytesIO(image), context=context) as reader:
             raw = json.loads(reader.json())
@@ -40,16 +58,26 @@ def c2pa_python(image: bytes, root_pem: str | None) -> Verdict:
     return Verdict(raw["validation_state"], _codes([results["activeManifest"]]), _history(results), raw)
 
 
-def encypher(image: bytes, root_pem: str | None, *, strict: bool = False) -> Verdict:
-    """Encypher's verifier; trusts `root_pem` alone. Nothing is fetched or sent.
+def encypher(
+    image: bytes,
+    root_pem: str | None,
+    tsa_pem: str | None = None,
+    *,
+    strict: bool = False,
+    at: str | None = None,
+) -> Verdict:
+    """Encypher's verifier; trusts `root_pem` alone, for time-stamps `tsa_pem` alone. Nothing is fetched or sent.
 
-    `strict` asks for the rules of the conformance programme on top of the specification's.
+    `strict` asks for the rules of the conformance programme on top of the specification's, `at` for a verdict at that
+    time.
     """
     raw = dict(
         encypher_c2pa.verify(
             image,
             media_type(image),
             trust_pem=root_pem,
+            tsa_trust_pem=tsa_pem,
+            validation_time=at,
             no_default_trust=True,
             strict_conformance=strict,
             online=False,
