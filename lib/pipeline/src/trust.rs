@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 use webpki::anchor_from_trusted_cert;
 use x509_parser::{
@@ -20,6 +20,8 @@ const MAX_ANCHORS: usize = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct AnchorList {
     certificates: Arc<[CertificateDer<'static>]>,
+    /// What path building needs of each of them.
+    roots: Arc<[TrustAnchor<'static>]>,
     pem: String,
 }
 
@@ -57,6 +59,7 @@ impl AnchorList {
     /// When one of them cannot be read as a trust anchor, or when text has none.
     pub fn from_pem(pem: &str) -> Result<Self, TrustAnchorsError> {
         let mut certificates = Vec::new();
+        let mut roots = Vec::new();
         for block in Pem::iter_from_buffer(pem.as_bytes()) {
             let position = certificates.len() + 1;
             if position > MAX_ANCHORS {
@@ -78,18 +81,24 @@ impl AnchorList {
                 return Err(unusable(subject, &"bytes follow the certificate"));
             }
             let certificate = CertificateDer::from(block.contents.clone());
-            anchor_from_trusted_cert(&certificate).map_err(|error| unusable(subject, &error))?;
+            let root = anchor_from_trusted_cert(&certificate).map_err(|error| unusable(subject, &error))?;
+            roots.push(root.to_owned());
             certificates.push(certificate);
         }
         if certificates.is_empty() && !pem.trim().is_empty() {
             return Err(TrustAnchorsError::NoCertificate);
         }
-        Ok(Self { certificates: certificates.into(), pem: pem.to_owned() })
+        Ok(Self { certificates: certificates.into(), roots: roots.into(), pem: pem.to_owned() })
     }
 
     /// The certificates in DER, in the order of the bundle.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
+    }
+
+    /// What path building needs of the certificates, in the same order.
+    pub(crate) fn roots(&self) -> &[TrustAnchor<'static>] {
+        &self.roots
     }
 
     /// The bundle as it was given.

@@ -101,11 +101,10 @@ impl Judged {
             let anchors = context.trust.signers();
             let revocation = context.revocation;
             let question = Question { signature, anchors, stamped: None, now, revocation };
-            if let Some(judgement) = certificate::judge(question).await {
-                status.retain(|status| status.ingredient.is_some() || !is_of_certificate(&status.code));
-                status.extend(judgement.status);
-                certificate = Some(judgement.report);
-            }
+            let judgement = certificate::judge(question).await;
+            status.retain(|status| status.ingredient.is_some() || !is_of_certificate(&status.code));
+            status.extend(judgement.status);
+            certificate = judgement.report;
         }
         Self {
             status,

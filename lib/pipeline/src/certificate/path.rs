@@ -1,27 +1,25 @@
 //! Finds and verifies the path from a certificate to a trust anchor (RFC 5280, section 6). The building and the
 //! decisions are webpki's: signatures, names, validity, basic constraints, path length, name constraints, critical
-//! extensions and purposes, within its limits for signatures and depth.
+//! extensions and purposes, within its limits for signatures and depth. What webpki does not look at is checked on the
+//! path that it found, and when that fails it tries the next.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
-use webpki::{
-    EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, RequiredEkuNotFoundContext,
-    aws_lc_rs as algorithms,
+use rustls_pki_types::{CertificateDer, UnixTime};
+use thiserror::Error;
+use webpki::{EndEntityCert, Error, VerifiedPath};
+use x509_parser::{
+    extensions::ParsedExtension,
+    prelude::{FromDer as _, X509Certificate},
 };
 
-use crate::{timestamp::Timestamp, trust::AnchorList};
-
-/// What a certificate is to be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Signing claims (C2PA 2.4, section 14.5.1).
-    ClaimSigning,
-    /// Stamping the time (RFC 3161, section 2.3).
-    TimeStamping,
-    /// Answering for an authority whether its certificates were revoked (RFC 6960, section 4.2.2.2).
-    OcspSigning,
-}
+pub use super::purpose::Purpose;
+use super::{
+    algorithms::SIGNATURE_ALGORITHMS,
+    naming::name,
+    obstacle::{Obstacle, obstacle},
+};
+use crate::{credential::MAX_CERTIFICATES, timestamp::Timestamp, trust::AnchorList};
 
 /// A verified path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,109 +37,200 @@ impl Path {
     }
 }
 
+/// Why there is no path, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PathError {
+    /// The certificate itself cannot stand at the end of any path.
+    #[error("{0}")]
+    Unusable(String),
+    /// There may be a path, but not at this time.
+    #[error("{0}")]
+    OutsideValidity(String),
+    /// The chain is incomplete, or ends at a root that is no anchor.
+    #[error("{0}")]
+    NotTrusted(String),
+    /// A certificate was not signed by the key of the issuer that it names.
+    #[error("{0}")]
+    Forged(String),
+    /// There is a path, and it breaks a rule.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The longest certificate that is read, in bytes; webpki's limit.
+pub const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
+
 /// Finds a path from `leaf` over any of `others`, in whatever order they stand, to one of `anchors`, that is valid
-/// `at` and good for `purpose`.
+/// `at` and good for `purpose`. At most [`MAX_CERTIFICATES`] of `others` are looked at.
 ///
 /// # Errors
-/// The reason that webpki gives; when there are several paths, for the best of them.
+/// When there is none; when there are several that do not hold, the reason is that of the best of them.
 pub fn find_path(
     leaf: &[u8],
     others: &[Vec<u8>],
     anchors: &AnchorList,
     at: Timestamp,
     purpose: Purpose,
-) -> Result<Path, Error> {
-    let leaf = CertificateDer::from(leaf);
-    let leaf = EndEntityCert::try_from(&leaf)?;
-    let others: Vec<CertificateDer<'_>> =
-        others.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let anchors: Vec<_> = anchors
-        .certificates()
+) -> Result<Path, PathError> {
+    if leaf.len() > MAX_CERTIFICATE_BYTES {
+        return Err(PathError::Unusable(format!(
+            "the certificate has more than {MAX_CERTIFICATE_BYTES} bytes"
+        )));
+    }
+    let der = CertificateDer::from(leaf);
+    let end = EndEntityCert::try_from(&der).map_err(|error| PathError::Unusable(words(&error)))?;
+    let others: Vec<CertificateDer<'_>> = others
         .iter()
-        .filter_map(|der| Some((webpki::anchor_from_trusted_cert(der).ok()?, der)))
+        .take(MAX_CERTIFICATES)
+        .filter(|der| der.len() <= MAX_CERTIFICATE_BYTES)
+        .map(|der| CertificateDer::from(der.as_slice()))
         .collect();
-    let roots: Vec<_> = anchors.iter().map(|(anchor, _)| anchor.clone()).collect();
-    let path =
-        leaf.verify_for_usage(SIGNATURE_ALGORITHMS, &roots, &others, unix_time(at), purpose, None, None)?;
-    let anchor = anchors.iter().find(|(anchor, _)| anchor == path.anchor()).map(|(_, der)| der.to_vec());
-    Ok(Path {
-        intermediates: path
-            .intermediate_certificates()
-            .map(|certificate| certificate.der().to_vec())
-            .collect(),
-        anchor: anchor.unwrap_or_default(),
+    let objection = RefCell::new(None);
+    let accept = |path: &VerifiedPath<'_>| match objection_to(leaf, &taken(path, anchors)) {
+        None => Ok(()),
+        Some(reason) => {
+            objection.borrow_mut().get_or_insert(reason);
+            Err(Error::UnknownIssuer)
+        }
+    };
+    let found = end.verify_for_usage(
+        SIGNATURE_ALGORITHMS,
+        anchors.roots(),
+        &others,
+        unix_time(at),
+        purpose,
+        None,
+        Some(&accept),
+    );
+    match (found, objection.take()) {
+        (Ok(path), _) => Ok(taken(&path, anchors)),
+        (Err(_), Some(reason)) => Err(PathError::Refused(reason)),
+        (Err(error), None) => Err(reason(&error, leaf, &others, anchors)),
+    }
+}
+
+fn taken(path: &VerifiedPath<'_>, anchors: &AnchorList) -> Path {
+    let anchor = anchors.roots().iter().position(|root| root == path.anchor());
+    let anchor = anchor.and_then(|position| anchors.certificates().get(position));
+    Path {
+        intermediates: path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect(),
+        anchor: anchor.map(|der| der.to_vec()).unwrap_or_default(),
+    }
+}
+
+/// What webpki does not look at: whether issuers may issue (key usage), and whether key identifiers of neighbours
+/// agree (RFC 5280, sections 4.2.1.1 to 4.2.1.3).
+fn objection_to(leaf: &[u8], path: &Path) -> Option<String> {
+    let whole = [leaf].into_iter().chain(path.intermediates.iter().map(Vec::as_slice)).chain([&*path.anchor]);
+    let whole: Vec<X509Certificate<'_>> =
+        whole.filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1)).collect();
+    for issuer in whole.iter().skip(1) {
+        let may_issue = match issuer.key_usage() {
+            Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
+            Err(_) => false,
+        };
+        if !may_issue {
+            return Some(format!(
+                "the key usage of {} does not allow issuing certificates",
+                name(issuer.subject())
+            ));
+        }
+    }
+    whole.windows(2).find_map(|pair| match pair {
+        [subject, issuer] => objection_to_neighbours(subject, issuer),
+        _ => None,
     })
 }
 
-/// With which certificates may be signed: RSA (PKCS #1 v1.5 and PSS) from 2048 bits, ECDSA on P-256, P-384 and P-521,
-/// Ed25519; with SHA-2.
-pub(crate) const SIGNATURE_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
-    algorithms::ECDSA_P256_SHA256,
-    algorithms::ECDSA_P256_SHA384,
-    algorithms::ECDSA_P256_SHA512,
-    algorithms::ECDSA_P384_SHA256,
-    algorithms::ECDSA_P384_SHA384,
-    algorithms::ECDSA_P384_SHA512,
-    algorithms::ECDSA_P521_SHA256,
-    algorithms::ECDSA_P521_SHA384,
-    algorithms::ECDSA_P521_SHA512,
-    algorithms::ED25519,
-    algorithms::RSA_PKCS1_2048_8192_SHA256,
-    algorithms::RSA_PKCS1_2048_8192_SHA384,
-    algorithms::RSA_PKCS1_2048_8192_SHA512,
-    algorithms::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
-    algorithms::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
-    algorithms::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
-];
+/// Why `issuer` does not seem to be the one that issued `subject`, although names and signature fit.
+fn objection_to_neighbours(subject: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> Option<String> {
+    let named = subject.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(authority) => authority.key_identifier.as_ref(),
+        _ => None,
+    })?;
+    let own = issuer.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(own) => Some(own),
+        _ => None,
+    })?;
+    (named.0 != own.0).then(|| {
+        format!(
+            "the authority key identifier of {} is not the subject key identifier of {}",
+            name(subject.subject()),
+            name(issuer.subject())
+        )
+    })
+}
+
+/// The reason why webpki found no path. Where it says no more than that an issuer is unknown, the chain is looked
+/// through for what is missing.
+fn reason(error: &Error, leaf: &[u8], others: &[CertificateDer<'_>], anchors: &AnchorList) -> PathError {
+    match error {
+        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => PathError::OutsideValidity(words(error)),
+        Error::UnknownIssuer
+        | Error::InvalidSignatureForPublicKey
+        | Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            match obstacle(leaf, others, anchors) {
+                Some(Obstacle::Missing(reason)) => PathError::NotTrusted(reason),
+                Some(Obstacle::Forged(reason)) => PathError::Forged(reason),
+                None => PathError::Refused(words(error)),
+            }
+        }
+        _ => PathError::Refused(words(error)),
+    }
+}
+
+/// What webpki says, for people.
+fn words(error: &Error) -> String {
+    match error {
+        Error::BadDer | Error::BadDerTime => "a certificate is not encoded in DER".into(),
+        Error::TrailingData(_) => "bytes follow the certificate, or a part of it".into(),
+        Error::CaUsedAsEndEntity => "it is an authority's certificate, which must not sign itself".into(),
+        Error::EndEntityUsedAsCa => "a certificate was issued by one that is not an authority's".into(),
+        Error::CertExpired { .. } => "a certificate of the chain has expired".into(),
+        Error::CertNotValidYet { .. } => "a certificate of the chain is not valid yet".into(),
+        Error::InvalidCertValidity => "a certificate expires before it is valid".into(),
+        Error::EmptyEkuExtension => "an extended key usage names no purpose".into(),
+        Error::RequiredEkuNotFoundContext(_) => {
+            "an authority of the chain must not issue certificates for this purpose".into()
+        }
+        Error::ExtensionValueInvalid | Error::MalformedExtensions => {
+            "an extension occurs twice or cannot be read".into()
+        }
+        Error::UnsupportedCriticalExtension => "a critical extension is unknown".into(),
+        Error::UnsupportedCertVersion => "a certificate is not of version 3".into(),
+        Error::SignatureAlgorithmMismatch => {
+            "a certificate names one signature algorithm inside and another outside".into()
+        }
+        Error::InvalidSerialNumber => "a serial number is not allowed".into(),
+        Error::InvalidSignatureForPublicKey => {
+            "a signature of the chain does not verify with its issuer's key".into()
+        }
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            "a certificate of the chain is signed with an algorithm or key that is not accepted".into()
+        }
+        Error::NameConstraintViolation => {
+            "a name violates the name constraints of an authority of the chain".into()
+        }
+        Error::MalformedNameConstraint | Error::InvalidNetworkMaskConstraint | Error::UnsupportedNameType => {
+            "a name constraint of the chain cannot be read".into()
+        }
+        Error::PathLenConstraintViolated => {
+            "the chain is longer than the path length constraint of one of its authorities allows".into()
+        }
+        Error::MaximumPathDepthExceeded => "the chain is longer than anybody needs".into(),
+        Error::MaximumSignatureChecksExceeded
+        | Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => {
+            "the chain is too complicated: too many paths would have to be tried".into()
+        }
+        Error::UnknownIssuer => "the certificate of an issuer is missing".into(),
+        other => format!("the chain is not acceptable ({other:?})").chars().take(200).collect(),
+    }
+}
 
 /// Times before 1970 are as good as 1970: no certificate is that old.
-fn unix_time(at: Timestamp) -> UnixTime {
+pub(super) fn unix_time(at: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at.unix_seconds()).unwrap_or(0)))
-}
-
-impl Purpose {
-    /// The purposes of which a leaf needs one (extended key usage).
-    fn allowed(self) -> &'static [KeyUsage] {
-        match self {
-            Self::ClaimSigning => &[CLAIM_SIGNING, EMAIL_PROTECTION, DOCUMENT_SIGNING],
-            Self::TimeStamping => &[TIME_STAMPING],
-            Self::OcspSigning => &[OCSP_SIGNING],
-        }
-    }
-}
-
-/// anyExtendedKeyUsage (RFC 5280, section 4.2.1.12).
-const ANY: &[usize] = &[2, 5, 29, 37, 0];
-/// 1.3.6.1.4.1.62558.2.1
-const CLAIM_SIGNING: KeyUsage =
-    KeyUsage::required(&[0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xe8, 0x5e, 0x02, 0x01]);
-/// 1.3.6.1.5.5.7.3.4
-const EMAIL_PROTECTION: KeyUsage = KeyUsage::required(&[0x2b, 6, 1, 5, 5, 7, 3, 4]);
-/// 1.3.6.1.5.5.7.3.8
-const TIME_STAMPING: KeyUsage = KeyUsage::required(&[0x2b, 6, 1, 5, 5, 7, 3, 8]);
-/// 1.3.6.1.5.5.7.3.9
-const OCSP_SIGNING: KeyUsage = KeyUsage::required(&[0x2b, 6, 1, 5, 5, 7, 3, 9]);
-/// 1.3.6.1.5.5.7.3.36
-const DOCUMENT_SIGNING: KeyUsage = KeyUsage::required(&[0x2b, 6, 1, 5, 5, 7, 3, 36]);
-
-impl ExtendedKeyUsageValidator for Purpose {
-    /// What an authority may issue for. A certificate without purposes passes, and so does one for any: leaves, which
-    /// need one by name, are asked for it elsewhere.
-    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
-        let mut present = Vec::new();
-        for purpose in purposes {
-            let purpose = purpose?.to_decoded_oid();
-            let is_allowed = |allowed: &KeyUsage| allowed.oid_values().eq(purpose.iter().copied());
-            if purpose == ANY || self.allowed().iter().any(is_allowed) {
-                return Ok(());
-            }
-            present.push(purpose);
-        }
-        match (present.is_empty(), self.allowed()) {
-            (false, &[required, ..]) => {
-                Err(Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext { required, present }))
-            }
-            _ => Ok(()),
-        }
-    }
 }
