@@ -3,8 +3,8 @@
 //! Data flows downward through modules named after what they hold: [`asset`] and [`fingerprint`] read an
 //! image; [`manifest`] says what is asserted; [`credential`] is the one place that speaks to the C2PA
 //! library; [`embed`] makes the signed image out of slices of the input; [`extract`] finds a credential
-//! again; [`certificate`] and [`verdict`] judge it. [`sign`] and [`verify`] are the two stories that read
-//! from top to bottom.
+//! again, and [`legacy`] reads those of CredLink's first system; [`certificate`] and [`verdict`] judge it.
+//! [`sign`] and [`verify`] are the two stories that read from top to bottom.
 //!
 //! Nothing here does I/O, reads a clock or knows HTTP. What the stories need from outside stands in ports:
 //! [`signer::Signer`], [`proof::ProofStore`], [`timestamp::Clock`],
@@ -17,9 +17,9 @@ pub mod digest;
 pub mod embed;
 pub mod extract;
 pub mod fingerprint;
-#[cfg_attr(not(test), expect(dead_code, reason = "signatures over JSON are verified with it next"))]
 mod json_text;
 mod jumbf;
+pub mod legacy;
 pub mod manifest;
 pub mod proof;
 pub mod proof_uri;
