@@ -12,13 +12,13 @@ use std::{
 
 use clap::Args;
 use credlink_service::{
-    Authorities, Ports, Service,
+    Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::FixedIdentity,
     installation::{Installation, InstallationError},
     local_uploads::LocalUploads,
-    router,
+    outbound, router,
     server::{Ending, Server},
 };
 use thiserror::Error;
@@ -37,7 +37,8 @@ The first line on standard output names the URL; logs go to standard error. SIGT
 what runs is done, after 30 seconds at the latest; a second one ends it at once.
 
 Further settings are environment variables: MAX_FILE_SIZE_MB, INLINE_LIMIT_BYTES, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
-DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, TSA_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, WRITE_CREATIVE_WORK, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
+DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, TSA_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, REVOCATION_FETCH,
+REVOCATION_PRIVATE_HOSTS, TIMESTAMP_URL, TIMESTAMP_TIMEOUT_MS, WRITE_CREATIVE_WORK, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3001, or the port in PORT]
     #[arg(long, value_name = "ADDRESS")]
@@ -125,7 +126,7 @@ fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationErro
         proofs,
         uploads: Some(Arc::clone(&uploads) as _),
         clock: Arc::new(SystemClock),
-        authorities: Authorities::default(),
+        authorities: outbound::authorities(config),
     };
     Ok((ports, uploads))
 }

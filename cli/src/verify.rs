@@ -18,6 +18,7 @@ use credlink_service::{
     clock::SystemClock,
     config::ConfigError,
     installation::{Installation, InstallationError},
+    outbound,
 };
 use thiserror::Error;
 
@@ -32,6 +33,7 @@ use crate::{
   credlink verify signed.jpg
   credlink verify signed.jpg --json | jq .score
   credlink verify signed.jpg --trust-anchors roots.pem --tsa-anchors tsa-roots.pem
+  credlink verify signed.jpg --offline
   credlink verify signed.jpg --at 2026-01-31T12:00:00Z
   credlink verify - < signed.jpg
 
@@ -46,6 +48,9 @@ pub(crate) struct VerifyArgs {
     /// PEM file with roots of time-stamp authorities to trust, in place of TSA_ANCHORS
     #[arg(long, value_name = "FILE")]
     tsa_anchors: Option<PathBuf>,
+    /// Ask nobody whether certificates were revoked; what the image brings along counts all the same
+    #[arg(long)]
+    offline: bool,
     /// Judge as if it were this time, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
@@ -100,11 +105,12 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
         Some(time) => &FixedClock(*time),
         None => &SystemClock,
     };
+    let revocation = if args.offline { None } else { outbound::authorities(&config).revocation };
     let context = VerifyContext {
         proofs: &*installation.proofs_if_any()?,
         clock,
         trust: &installation.trust(&further)?,
-        revocation: None,
+        revocation: revocation.as_deref(),
         proof_uris: &config.proof_uris(config.listen)?,
         max_bytes,
     };

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     anchors::{AnchorFile, AnchorFiles},
     logging::{self, LogFormat},
+    outbound::{PrivateHosts, TimeStampUrl},
     service::Settings,
 };
 
@@ -47,6 +48,14 @@ pub struct Config {
     pub signing_certificate: Option<PathBuf>,
     /// A PEM file with the root of that chain, trusted too.
     pub issuer_certificate: Option<PathBuf>,
+    /// Whether those who issued certificates are asked if they were revoked.
+    pub revocation_fetch: bool,
+    /// Hosts that may be asked about it wherever they are.
+    pub revocation_private_hosts: PrivateHosts,
+    /// The authority that stamps signatures; `None` when they get no stamp.
+    pub time_stamp_url: Option<TimeStampUrl>,
+    /// How long one stamp may take.
+    pub time_stamp_timeout: Duration,
     /// Whether the deprecated `stds.schema-org.CreativeWork` is written too.
     pub creative_work: bool,
     /// What is logged, and how.
@@ -97,6 +106,7 @@ impl Config {
         let port = variables.parsed("PORT", "a port from 0 to 65535")?.unwrap_or(3001);
         let megabytes: usize = variables.ranged("MAX_FILE_SIZE_MB", 1, 50)?.unwrap_or(50);
         let timeout = variables.ranged("IMAGE_PROCESSING_TIMEOUT_MS", 100, 600_000)?.unwrap_or(30_000);
+        let stamp_timeout = variables.ranged("TIMESTAMP_TIMEOUT_MS", 100, 10_000)?.unwrap_or(2_000);
         Ok(Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
             data: variables.text("CREDLINK_DATA").unwrap_or_else(|| "./credlink-data".to_owned()).into(),
@@ -110,6 +120,10 @@ impl Config {
             tsa_anchors: variables.text("TSA_ANCHORS").map(PathBuf::from),
             signing_certificate: variables.text("SIGNING_CERTIFICATE").map(PathBuf::from),
             issuer_certificate: variables.text("ISSUER_CERTIFICATE").map(PathBuf::from),
+            revocation_fetch: variables.switch("REVOCATION_FETCH")?.unwrap_or(true),
+            revocation_private_hosts: variables.checked("REVOCATION_PRIVATE_HOSTS")?.unwrap_or_default(),
+            time_stamp_url: variables.checked("TIMESTAMP_URL")?,
+            time_stamp_timeout: Duration::from_millis(stamp_timeout),
             creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
             log: LogConfig::from_variables(&variables)?,
         })

@@ -24,6 +24,7 @@ pub mod logging;
 mod media_type;
 mod multipart;
 mod origin;
+pub mod outbound;
 mod pieces;
 mod proof_page;
 mod request_body;

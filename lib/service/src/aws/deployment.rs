@@ -22,12 +22,13 @@ use super::{
     uploads::S3Uploads,
 };
 use crate::{
-    Authorities, Ports, Service,
+    Ports, Service,
     anchors::{self, AnchorsError, MAX_BUNDLE_LENGTH},
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::Identity,
     logging::{self, LogFormat},
+    outbound,
     uploads::Uploads,
 };
 
@@ -98,7 +99,7 @@ impl Deployment {
             proofs,
             uploads,
             clock: Arc::new(SystemClock),
-            authorities: Authorities::default(),
+            authorities: outbound::authorities(&self.config),
         };
         Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
     }

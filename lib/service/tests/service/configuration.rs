@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use credlink_pipeline::manifest::DigitalSourceType;
-use credlink_service::{config::Config, logging::LogFormat};
+use credlink_service::{anchors::AnchorFile, config::Config, logging::LogFormat};
 
 fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
     let lookup =
@@ -20,6 +20,8 @@ fn without_variables_there_are_defaults() {
     assert_eq!(config.processing_timeout, Duration::from_secs(30));
     assert_eq!(config.inline_limit, None);
     assert!(config.keep_proofs);
+    assert!(config.revocation_fetch && config.time_stamp_url.is_none());
+    assert_eq!(config.time_stamp_timeout, Duration::from_secs(2));
     assert!(config.log.format.is_none() && config.log.filter.is_none());
     assert_eq!(config.proof_uris(config.listen).unwrap().to_string(), "http://127.0.0.1:3001/proofs");
 }
@@ -36,6 +38,11 @@ fn variables_are_taken() {
         ("LOCAL_PROOF_STORAGE", "FALSE"),
         ("DEFAULT_DIGITAL_SOURCE_TYPE", "digitalCapture"),
         ("TRUST_ANCHORS", "roots.pem"),
+        ("TSA_ANCHORS", "tsa-roots.pem"),
+        ("REVOCATION_FETCH", "false"),
+        ("REVOCATION_PRIVATE_HOSTS", "pki.example.com, 10.0.0.7:8080"),
+        ("TIMESTAMP_URL", "http://tsa.example.com:3161/stamp"),
+        ("TIMESTAMP_TIMEOUT_MS", "500"),
         ("LOG_LEVEL", "debug"),
         ("LOG_FORMAT", "text"),
     ])
@@ -51,6 +58,13 @@ fn variables_are_taken() {
     assert_eq!(settings.inline_limit, Some(4 << 20));
     assert_eq!(settings.processing_timeout, Duration::from_millis(250));
     assert!(!config.keep_proofs);
+    let files = config.anchor_files();
+    assert_eq!(files.signers, [AnchorFile::new("TRUST_ANCHORS", "roots.pem")]);
+    assert_eq!(files.time_stamps, [AnchorFile::new("TSA_ANCHORS", "tsa-roots.pem")]);
+    assert!(!config.revocation_fetch);
+    assert_eq!(config.revocation_private_hosts.to_string(), "pki.example.com,10.0.0.7:8080");
+    assert_eq!(config.time_stamp_url.unwrap().to_string(), "http://tsa.example.com:3161/stamp");
+    assert_eq!(config.time_stamp_timeout, Duration::from_millis(500));
     assert_eq!(config.log.format, Some(LogFormat::Text));
     let filter = config.log.filter.unwrap().to_string();
     assert!(filter.contains("debug") && filter.contains("aws_=info"), "{filter}");
@@ -75,6 +89,12 @@ fn a_bad_value_is_one_line_with_name_value_and_what_is_allowed() {
         ("IMAGE_PROCESSING_TIMEOUT_MS", "-1", "100 to 600000"),
         ("LOCAL_PROOF_STORAGE", "yes", "true, false"),
         ("DEFAULT_DIGITAL_SOURCE_TYPE", "photo", "digitalCapture"),
+        ("REVOCATION_FETCH", "never", "true, false"),
+        ("REVOCATION_PRIVATE_HOSTS", "http://pki.example.com", "host:port"),
+        ("TIMESTAMP_URL", "ftp://tsa.example.com", "http://timestamp.example.com"),
+        ("TIMESTAMP_URL", "http://user@tsa.example.com", "user name"),
+        ("TIMESTAMP_TIMEOUT_MS", "99", "100 to 10000"),
+        ("TIMESTAMP_TIMEOUT_MS", "10001", "100 to 10000"),
         ("LOG_LEVEL", "loud", "debug"),
         ("LOG_FORMAT", "xml", "json, text"),
         ("RUST_LOG", "a=b=c", "directives"),

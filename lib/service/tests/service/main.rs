@@ -8,6 +8,7 @@ mod faults;
 mod http_client;
 mod inline_limit;
 mod lifecycle;
+mod outbound;
 mod refusals;
 mod support;
 mod upload_contract;

@@ -40,6 +40,11 @@ fn keys() -> (Arc<dyn Signer>, TrustAnchors) {
     (keys.signer(), TrustAnchors::from_pem(&keys.trust_anchors().unwrap()).unwrap())
 }
 
+/// The certificate that signs, in DER.
+pub(crate) fn certificate() -> Vec<u8> {
+    keys().0.chain()[0].clone()
+}
+
 /// What a service with defaults works with.
 pub(crate) fn ports() -> Ports {
     ports_signing_with(keys().0)
