@@ -91,6 +91,13 @@ impl AnchorList {
         Ok(Self { certificates: certificates.into(), roots: roots.into(), pem: pem.to_owned() })
     }
 
+    /// A list of one certificate in DER, for paths that have to end there; `None` when it cannot be an anchor.
+    pub(crate) fn of_one(certificate: &[u8]) -> Option<Self> {
+        let certificate = CertificateDer::from(certificate.to_vec());
+        let root = anchor_from_trusted_cert(&certificate).ok()?.to_owned();
+        Some(Self { certificates: [certificate].into(), roots: [root].into(), pem: String::new() })
+    }
+
     /// The certificates in DER, in the order of the bundle.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates

@@ -60,11 +60,24 @@ pub(super) fn is_der(bytes: &[u8]) -> bool {
     true
 }
 
+/// Reads the elements that stand one after the other in `der`; `None` when that is not what it is.
+pub(super) fn elements(mut der: &[u8]) -> Option<Vec<Element<'_>>> {
+    let mut elements = Vec::new();
+    while !der.is_empty() {
+        let (element, rest) = split(der)?;
+        elements.push(element);
+        der = rest;
+    }
+    Some(elements)
+}
+
 /// What certificates and OCSP responses have in common: a body, an algorithm and a signature (RFC 5280, section 4.1;
 /// RFC 6960, section 4.2.1).
 pub(super) struct Signed<'a> {
     /// What is signed.
     pub(super) body: &'a [u8],
+    /// The elements after the signature.
+    pub(super) rest: &'a [u8],
     algorithm: &'a [u8],
     signature: &'a [u8],
 }
@@ -87,8 +100,8 @@ impl<'a> Signed<'a> {
         }
         let (body, rest) = split(outer.content)?;
         let (algorithm, rest) = split(rest)?;
-        let (signature, _) = split(rest)?;
-        Some(Self { body: body.whole, algorithm: algorithm.content, signature: bits(&signature)? })
+        let (signature, rest) = split(rest)?;
+        Some(Self { body: body.whole, algorithm: algorithm.content, signature: bits(&signature)?, rest })
     }
 
     /// Verifies the signature with a key (`SubjectPublicKeyInfo`).

@@ -20,7 +20,7 @@ pub use report::{CertificateReport, Check, CheckName, CheckResult, TimeSource};
 use self::{
     chain::{Chain, read, validity_of},
     naming::{name, serial_number},
-    report::{Finding, INVALID},
+    report::INVALID,
     revocation::RevocationService,
 };
 use crate::{
@@ -72,14 +72,16 @@ pub async fn judge(question: Question<'_>) -> Judgement {
     };
     let chain = Chain { der, leaf: &leaf, others, anchors: question.anchors };
     let path = chain.path(at, purpose);
+    let leads_to_anchor = chain.leads_to_anchor(path.as_ref());
+    let trusted = path.as_ref().ok().filter(|_| leads_to_anchor.check.result == CheckResult::Passed);
     let findings = [
-        chain.leads_to_anchor(path.as_ref()),
+        leads_to_anchor,
         chain.is_valid_at(at, path.as_ref().ok()),
         chain.is_signed(path.as_ref()),
         key_usage,
         extended_key_usage,
         basic_constraints,
-        revocation(),
+        revocation::judge(&leaf, trusted, &question).await,
     ];
     let (not_before, not_after) = validity_of(&leaf);
     let (checks, status): (Vec<Check>, Vec<Vec<Status>>) =
@@ -100,8 +102,4 @@ pub async fn judge(question: Question<'_>) -> Judgement {
 
 fn unreadable(reason: &str) -> Judgement {
     Judgement { report: None, status: vec![Status::new(StatusKind::Failure, INVALID, reason)] }
-}
-
-fn revocation() -> Finding {
-    Finding::not_checked(CheckName::Revocation, "nobody was asked")
 }

@@ -13,3 +13,6 @@ mod authority;
 mod chains;
 mod judging;
 mod leaves;
+mod responder;
+mod sources;
+mod staples;
