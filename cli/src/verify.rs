@@ -10,7 +10,7 @@ use credlink_pipeline::{
     certificate::{CheckResult, TimeSource},
     credential::{StatusKind, ValidationState},
     timestamp::{Clock, Timestamp},
-    verdict::VerificationReport,
+    verdict::{Substitution, VerificationReport},
     verify::{VerifyContext, VerifyError, verify},
 };
 use credlink_service::{
@@ -157,9 +157,7 @@ impl Answered<'_> {
         };
         writeln!(out, "{}: {on}{}{off}", self.image, verdict(self.report))?;
         if let Some(substitution) = &self.report.substitution {
-            writeln!(out, "Alarm        the image carries another manifest than the one that was stored")?;
-            writeln!(out, "             embedded {}", substitution.embedded_manifest_hash)?;
-            writeln!(out, "             stored   {}", substitution.stored_manifest_hash)?;
+            write_alarm(out, substitution)?;
         }
         self.write_signer(out)?;
         if let Some(proof) = &self.report.proof {
@@ -198,6 +196,17 @@ impl Answered<'_> {
         }
         Ok(())
     }
+}
+
+fn write_alarm(out: &mut impl Write, substitution: &Substitution) -> io::Result<()> {
+    match substitution.embedded_manifest_hash {
+        Some(embedded) => {
+            writeln!(out, "Alarm        the image carries another manifest than the one that was stored")?;
+            writeln!(out, "             embedded {embedded}")?;
+        }
+        None => writeln!(out, "Alarm        the image names the proof of another picture")?,
+    }
+    writeln!(out, "             stored   {}", substitution.stored_manifest_hash)
 }
 
 fn verdict(report: &VerificationReport) -> &'static str {

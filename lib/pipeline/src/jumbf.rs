@@ -20,6 +20,12 @@ pub(crate) fn objection_to_form(store: &[u8]) -> Option<&'static str> {
     (!is_plain_cbor(walk.signature)).then_some("the signature's structure is not encoded as we encode it")
 }
 
+/// The labels of the manifests in a store, in its order; the active one stands last (C2PA 2.4, section 11.1.4.2).
+pub(crate) fn manifest_labels(store: &[u8]) -> Vec<&str> {
+    let content = split_box(store).filter(|(kind, ..)| *kind == b"jumb").map(|(_, content, _)| content);
+    superboxes(content.unwrap_or_default()).filter_map(label).collect()
+}
+
 /// The first content box of the superbox `name` in the manifest `manifest`, with its type removed: of
 /// `c2pa.signature` the COSE structure. `name` may be the beginning of a label.
 pub(crate) fn content_of<'a>(store: &'a [u8], manifest: &str, name: &str) -> Option<&'a [u8]> {

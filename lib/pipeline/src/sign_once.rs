@@ -13,9 +13,6 @@ use crate::{
     sign::{SignContext, SignError, SignedImage, record_payloads, sign_as},
 };
 
-/// The validation status that says: the manifest store belongs to these bytes.
-const HARD_BINDING_HOLDS: &str = "assertion.dataHash.match";
-
 /// Signs `image` under `id`; when it was signed under that id before, hands out the very same signed image.
 /// Nothing but the manifest store needs to be kept for that: all the rest of a signed file follows from the image
 /// and the proof URI.
@@ -71,7 +68,7 @@ fn reissue(image: &Bytes, proof: Proof, context: &SignContext<'_>) -> Result<Sig
     // Files may have been laid out differently when the proof was made; nobody gets an image that its own
     // credential does not cover.
     let reading = CredentialReading::of(&manifest_store, &signed.to_vec(), record.format, context.trust);
-    if !reading.status.iter().any(|status| status.is_success_of_active(HARD_BINDING_HOLDS)) {
+    if !reading.content_is_unchanged() {
         let reason = format!("the manifest store of proof {} does not cover the image any more", record.id);
         return Err(SignError::Credential(reason));
     }

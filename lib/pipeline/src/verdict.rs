@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use crate::{
     certificate::CertificateReport,
-    credential::{CredentialReading, Status, StatusKind, ValidationState},
+    credential::{Status, StatusKind, ValidationState},
     digest::Sha256Hash,
     extract::ExtractionReport,
+    judged::Judged,
     proof::{ProofId, ProofRecord},
     timestamp::Timestamp,
 };
@@ -105,12 +106,13 @@ impl From<&ProofRecord> for ProofSummary {
     }
 }
 
-/// Two manifests where there should be one.
+/// Two manifests where there should be one, or the proof of another picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Substitution {
-    /// SHA-256 of the manifest store that the image carries.
-    pub embedded_manifest_hash: Sha256Hash,
+    /// SHA-256 of the manifest store that the image carries; `None` when it carries none, but names the proof of
+    /// another picture.
+    pub embedded_manifest_hash: Option<Sha256Hash>,
     /// SHA-256 of the one that was stored.
     pub stored_manifest_hash: Sha256Hash,
 }
@@ -128,24 +130,43 @@ pub enum ProofLookup {
     NotAnswered,
     /// It is there.
     Found(ProofRecord),
+    /// It is there, and speaks of an earlier version of the image, which the manifest has among its ingredients.
+    OfIngredient(ProofRecord),
+    /// It is there, and the manifest that was kept with it is the one that was judged: the image carries none.
+    Recovered(ProofRecord),
+    /// It is there, but speaks of another picture.
+    OfOtherPicture(ProofRecord),
+    /// It is there, but whether it speaks of this picture cannot be told.
+    Incomparable(ProofRecord),
+}
+
+impl ProofLookup {
+    /// The record that was found, whatever it speaks of.
+    pub fn record(&self) -> Option<&ProofRecord> {
+        match self {
+            Self::Found(record)
+            | Self::OfIngredient(record)
+            | Self::Recovered(record)
+            | Self::OfOtherPicture(record)
+            | Self::Incomparable(record) => Some(record),
+            Self::NotNamed | Self::Foreign | Self::Unknown | Self::NotAnswered => None,
+        }
+    }
 }
 
 /// What the six rows are computed from.
-#[derive(Debug)]
-pub struct Evidence<'a> {
-    /// What validation found; `None` when there was no manifest store.
-    pub reading: Option<&'a CredentialReading>,
-    /// The signing certificate.
-    pub certificate: Option<&'a CertificateReport>,
+pub(crate) struct Evidence<'a> {
+    /// The credential; `None` when there is none that is this image's.
+    pub(crate) judged: Option<&'a Judged>,
     /// The proof.
-    pub lookup: &'a ProofLookup,
-    /// SHA-256 of the manifest store that was judged.
-    pub manifest_hash: Option<Sha256Hash>,
+    pub(crate) lookup: &'a ProofLookup,
+    /// SHA-256 of the manifest store in the file.
+    pub(crate) embedded_hash: Option<Sha256Hash>,
 }
 
 impl Evidence<'_> {
     /// The rows, in the order of [`Details`].
-    pub fn score(&self) -> Vec<ScoreRow> {
+    pub(crate) fn score(&self) -> Vec<ScoreRow> {
         vec![
             self.has_manifest(),
             self.signature_valid(),
@@ -156,37 +177,42 @@ impl Evidence<'_> {
         ]
     }
 
-    /// The alarm, when the stored manifest is another than the one judged.
-    pub fn substitution(&self) -> Option<Substitution> {
-        let ProofLookup::Found(record) = self.lookup else { return None };
-        let embedded = self.manifest_hash?;
-        (embedded != record.manifest_hash).then_some(Substitution {
-            embedded_manifest_hash: embedded,
-            stored_manifest_hash: record.manifest_hash,
-        })
+    /// The alarm: another manifest was stored than the one in the file, or the proof is another picture's.
+    pub(crate) fn substitution(&self) -> Option<Substitution> {
+        let (embedded, record) = match (self.lookup, self.embedded_hash) {
+            (ProofLookup::Found(record), Some(embedded)) if embedded != record.manifest_hash => {
+                (Some(embedded), record)
+            }
+            (ProofLookup::OfOtherPicture(record), embedded) => (embedded, record),
+            _ => return None,
+        };
+        Some(Substitution { embedded_manifest_hash: embedded, stored_manifest_hash: record.manifest_hash })
     }
 
     fn has_manifest(&self) -> ScoreRow {
-        let found = self.reading.is_some_and(|reading| reading.active_manifest.is_some());
-        row(
-            "hasManifest",
-            found,
-            20,
-            if found { "a manifest was found" } else { "no readable manifest was found" },
-        )
+        let found = self.judged.is_some_and(|judged| judged.reading.active_manifest.is_some());
+        let reason = match (found, self.lookup) {
+            (true, ProofLookup::Recovered(_)) => "the manifest was found in the proof store",
+            (true, _) => "a manifest was found",
+            (false, ProofLookup::OfOtherPicture(_)) => {
+                "no readable manifest was found, and the one of the named proof is another picture's"
+            }
+            (false, _) => "no readable manifest was found",
+        };
+        row("hasManifest", found, 20, reason)
     }
 
     fn signature_valid(&self) -> ScoreRow {
-        let objection = match self.reading {
+        let objection = match self.judged {
             None => Some("there is no signature to check".to_owned()),
-            Some(reading) => signature_objection(&reading.status),
+            Some(judged) => signature_objection(&judged.status),
         };
         let reason = "the claim signature verifies and the content is unchanged";
         row("signatureValid", objection.is_none(), 30, objection.as_deref().unwrap_or(reason))
     }
 
     fn certificate_valid(&self) -> ScoreRow {
-        let Some(certificate) = self.certificate else {
+        let Some(certificate) = self.judged.and_then(|judged| judged.certificate.as_ref()) else {
             return row("certificateValid", false, 25, "there is no certificate to check");
         };
         let reason = match certificate.first_objection() {
@@ -207,21 +233,33 @@ impl Evidence<'_> {
 
     fn proof_found(&self) -> ScoreRow {
         let reason = match self.lookup {
-            ProofLookup::Found(_) => "the proof was found",
+            ProofLookup::Found(_) | ProofLookup::Recovered(_) => "the proof was found",
+            ProofLookup::OfIngredient(_) => "the proof of an earlier version of the image was found",
+            ProofLookup::OfOtherPicture(_) => "a proof was found, but it is of another picture",
+            ProofLookup::Incomparable(_) => {
+                "a proof was found, but whether it is of this picture cannot be told"
+            }
             ProofLookup::Unknown => "no proof is stored under this id, or it has expired",
             ProofLookup::Foreign => "not checked: proofs of other services are not fetched",
             ProofLookup::NotAnswered => "not checked: the proof store did not answer",
             ProofLookup::NotNamed => "not checked: there is no proof to look for",
         };
-        row("proofFound", matches!(self.lookup, ProofLookup::Found(_)), 10, reason)
+        row("proofFound", self.lookup.record().is_some(), 10, reason)
     }
 
     fn proofs_match(&self) -> ScoreRow {
-        let (matches, reason) = match (self.lookup, self.manifest_hash) {
+        let (matches, reason) = match (self.lookup, self.embedded_hash) {
             (ProofLookup::Found(record), Some(hash)) if record.manifest_hash == hash => {
                 (true, "the manifest is the one that was stored")
             }
             (ProofLookup::Found(_), Some(_)) => (false, "another manifest was stored under this proof"),
+            (ProofLookup::OfOtherPicture(_), _) => (false, "the proof is of another picture"),
+            (ProofLookup::Recovered(_), _) => {
+                (false, "not checked: the image carries no manifest to compare with the one that is kept")
+            }
+            (ProofLookup::OfIngredient(_), _) => {
+                (false, "not checked: the proof is of an earlier version of the image")
+            }
             _ => (false, "not checked: there are not two manifests to compare"),
         };
         row("proofsMatch", matches, 5, reason)

@@ -5,12 +5,14 @@ use thiserror::Error;
 
 use crate::{
     asset::{Asset, NotAnImage},
-    certificate::{self, CertificateReport, Question, revocation::RevocationService},
+    certificate::revocation::RevocationService,
     credential::{CredentialReading, Status, StatusKind, ValidationState},
     digest::Sha256Hash,
     extract::{Extraction, extract},
-    jumbf::objection_to_form,
-    proof::{ProofId, ProofStore},
+    judged::{Judged, objections_to_store},
+    jumbf::manifest_labels,
+    kept_credential::{Belonging, KeptCredential},
+    proof::{Proof, ProofId, ProofRecord, ProofStore},
     proof_uri::{ProofUriBase, parse_proof_uri},
     timestamp::{Clock, Timestamp},
     trust::TrustAnchors,
@@ -67,169 +69,220 @@ pub async fn verify(image: Bytes, context: &VerifyContext<'_>) -> Result<Verific
     }
     let (asset, damage) = Asset::read_leniently(image)?;
     let extraction = extract(&asset, &damage);
-    let reading = extraction
-        .store
-        .as_ref()
-        .map(|found| CredentialReading::of(&found.store, asset.bytes(), asset.format(), context.trust));
-    let judged = Judged::of(&extraction, reading, context, started).await;
-    let lookup = look_up_proof(&extraction, judged.reading.as_ref(), context, started).await;
-    Ok(report(judged, &extraction, &lookup, started, context.clock))
+    let case = Case { asset, extraction, context, now: started };
+    let finding = match case.embedded().await {
+        Some(finding) if finding.is_readable() => finding,
+        unreadable => case.kept(unreadable).await,
+    };
+    Ok(case.report(finding))
 }
 
-/// The credential as it was found, with everything that can be said without the proof.
-struct Judged {
-    reading: Option<CredentialReading>,
-    status: Vec<Status>,
-    certificate: Option<CertificateReport>,
-    manifest_hash: Option<Sha256Hash>,
+/// The image in question, and what it carries.
+struct Case<'a> {
+    asset: Asset,
+    extraction: Extraction,
+    context: &'a VerifyContext<'a>,
+    now: Timestamp,
 }
 
-impl Judged {
-    async fn of(
-        extraction: &Extraction,
-        mut reading: Option<CredentialReading>,
-        context: &VerifyContext<'_>,
-        now: Timestamp,
-    ) -> Self {
-        if let Some(reading) = &mut reading {
-            reading.status.extend(place_objection(extraction));
-            reading.status.extend(form_objection(extraction, reading));
+/// What was found for it.
+struct Finding {
+    /// The credential; `None` when there is none that is this image's.
+    judged: Option<Judged>,
+    /// SHA-256 of the manifest store in the file.
+    embedded_hash: Option<Sha256Hash>,
+    lookup: ProofLookup,
+    /// What was odd, for a person to read.
+    notes: Vec<String>,
+}
+
+impl Finding {
+    fn is_readable(&self) -> bool {
+        self.judged.as_ref().is_some_and(|judged| judged.reading.active_manifest.is_some())
+    }
+}
+
+impl Case<'_> {
+    /// The credential in the file, and what became of its proof.
+    async fn embedded(&self) -> Option<Finding> {
+        let found = self.extraction.store.as_ref()?;
+        let mut reading =
+            CredentialReading::of(&found.store, self.asset.bytes(), self.asset.format(), self.context.trust);
+        reading.status.extend(objections_to_store(found, &reading));
+        let lookup = self.look_up_embedded(&reading, &found.store).await;
+        Some(Finding {
+            judged: Some(Judged::of(reading, self.context, self.now).await),
+            embedded_hash: Some(Sha256Hash::of(&found.store)),
+            lookup,
+            notes: Vec::new(),
+        })
+    }
+
+    /// The manifest asserts a proof URI, or a recovery record stands beside it. A record that names an earlier version
+    /// of the image is history: who signs an image again need not know our records.
+    async fn look_up_embedded(&self, reading: &CredentialReading, store: &[u8]) -> ProofLookup {
+        let asserted = reading.proof_uri.as_deref();
+        let Some(uri) = asserted.or(self.extraction.proof_uri.as_deref()) else {
+            return ProofLookup::NotNamed;
+        };
+        let id = match self.own_id(uri) {
+            Some(id) => id,
+            None => return ProofLookup::Foreign,
+        };
+        let is_history = asserted.is_none()
+            && reading.active_manifest.as_deref() != Some(id.manifest_label().as_str())
+            && manifest_labels(store).contains(&id.manifest_label().as_str());
+        match self.context.proofs.record(id, self.now).await {
+            Ok(Some(record)) if is_history => ProofLookup::OfIngredient(record),
+            Ok(Some(record)) => ProofLookup::Found(record),
+            Ok(None) => ProofLookup::Unknown,
+            Err(error) => {
+                tracing::error!(%id, %error, "the proof store did not answer");
+                ProofLookup::NotAnswered
+            }
         }
-        let mut status = reading.as_ref().map(|reading| reading.status.clone()).unwrap_or_default();
-        let mut certificate = None;
-        if let Some(signature) = reading.as_ref().and_then(|reading| reading.signature.as_ref()) {
-            let anchors = context.trust.signers();
-            let revocation = context.revocation;
-            let question = Question { signature, anchors, stamped: None, now, revocation };
-            let judgement = certificate::judge(question).await;
-            status.retain(|status| status.ingredient.is_some() || !is_of_certificate(&status.code));
-            status.extend(judgement.status);
-            certificate = judgement.report;
+    }
+
+    /// The credential that is kept for the image: under the proof that the image names, or for its very bytes.
+    /// `unreadable` is what the file itself has.
+    async fn kept(&self, unreadable: Option<Finding>) -> Finding {
+        let (judged, embedded_hash) = match unreadable {
+            Some(finding) => (finding.judged, finding.embedded_hash),
+            None => (None, None),
+        };
+        let mut finding = Finding { judged, embedded_hash, lookup: ProofLookup::NotNamed, notes: Vec::new() };
+        let proof = match self.kept_proof().await {
+            Ok(proof) => proof,
+            Err(lookup) => {
+                finding.lookup = lookup;
+                return finding;
+            }
+        };
+        let kept = KeptCredential::judge(&self.asset, &proof, self.context.trust);
+        finding.notes.push(note_on(kept.belonging));
+        finding.lookup = match kept.belonging {
+            Belonging::Unchanged | Belonging::Changed { .. } => ProofLookup::Recovered(proof.record),
+            Belonging::OtherPicture { .. } => ProofLookup::OfOtherPicture(proof.record),
+            Belonging::Unknown => ProofLookup::Incomparable(proof.record),
+        };
+        if let ProofLookup::Recovered(_) = finding.lookup {
+            let mut reading = kept.reading;
+            reading.status.extend(self.status_of_recovery(finding.judged.as_ref()));
+            finding.judged = Some(Judged::of(reading, self.context, self.now).await);
         }
-        Self {
+        finding
+    }
+
+    /// The proof to judge the image by, or why there is none.
+    async fn kept_proof(&self) -> Result<Proof, ProofLookup> {
+        let Some(uri) = self.extraction.proof_uri.as_deref() else {
+            return self.proof_of_these_bytes().await.ok_or(ProofLookup::NotNamed);
+        };
+        let Some(id) = self.own_id(uri) else { return Err(ProofLookup::Foreign) };
+        match self.context.proofs.proof(id, self.now).await {
+            Ok(Some(proof)) => Ok(proof),
+            Ok(None) => Err(ProofLookup::Unknown),
+            Err(error) => {
+                tracing::error!(%id, %error, "the proof store did not answer");
+                Err(ProofLookup::NotAnswered)
+            }
+        }
+    }
+
+    /// The newest proof of an image that is, to the byte, what was sent to be signed.
+    async fn proof_of_these_bytes(&self) -> Option<Proof> {
+        let hash = Sha256Hash::of(self.asset.bytes());
+        let answer = async {
+            match self.context.proofs.find_by_image_hash(hash, self.now).await?.first() {
+                Some(newest) => self.context.proofs.proof(newest.id, self.now).await,
+                None => Ok(None),
+            }
+        };
+        answer.await.unwrap_or_else(|error| {
+            tracing::error!(%hash, %error, "the proof store did not answer");
+            None
+        })
+    }
+
+    /// What is to be said of a credential that was put back. Several stores in one file count as none
+    /// (C2PA 2.4, section 15.5), and putting one back does not mend that.
+    fn status_of_recovery(&self, unreadable: Option<&Judged>) -> Vec<Status> {
+        const RECOVERED: &str = "com.credlink.store.recovered";
+        let code = unreadable.and_then(|judged| judged.status.first()).map(|status| status.code.as_str());
+        let missing = match code {
+            Some(code) => format!(
+                "the manifest store in the file cannot be read ({code}); the one that is kept was judged"
+            ),
+            None => "the file has no manifest store; the one that is kept was judged".to_owned(),
+        };
+        let mut status = vec![Status::new(StatusKind::Informational, RECOVERED, missing)];
+        let stores = self.asset.manifest_stores().len();
+        if stores > 1 {
+            let reason = format!("the file carries {stores} manifest stores, and may carry one");
+            status.push(Status::new(StatusKind::Failure, "com.credlink.store.several", reason));
+        }
+        status
+    }
+
+    fn own_id(&self, uri: &str) -> Option<ProofId> {
+        parse_proof_uri(uri, self.context.proof_uris).ok()
+    }
+
+    fn report(self, finding: Finding) -> VerificationReport {
+        let Finding { judged, embedded_hash, lookup, notes } = finding;
+        // Only an image from before it was signed has nothing missing.
+        let is_original = |record: &ProofRecord| record.image_hash == Sha256Hash::of(self.asset.bytes());
+        let is_damaged = matches!(&lookup, ProofLookup::Recovered(record) if !is_original(record));
+        let evidence = Evidence { judged: judged.as_ref(), lookup: &lookup, embedded_hash };
+        let score = evidence.score();
+        let substitution = evidence.substitution();
+        let details = details(&score);
+        let state = judged.as_ref().map_or(ValidationState::None, Judged::state);
+        let (status, certificate, manifest, ingredients) = match judged {
+            Some(Judged { reading, status, certificate }) => {
+                (status, certificate, reading.manifest, reading.ingredients)
+            }
+            None => (Vec::new(), None, None, Vec::new()),
+        };
+        let mut extraction = self.extraction.report();
+        extraction.corrupted |= is_damaged;
+        extraction.notes.extend(notes);
+        let finished = self.context.clock.now();
+        VerificationReport {
+            valid: is_valid(&details, &status, substitution.as_ref()),
+            confidence: score.iter().map(|row| row.points).sum(),
+            details,
+            state,
+            extraction,
+            score,
             status,
             certificate,
-            manifest_hash: extraction.store.as_ref().map(|found| Sha256Hash::of(&found.store)),
-            reading,
+            proof: lookup.record().map(ProofSummary::from),
+            substitution,
+            manifest,
+            ingredients,
+            timestamp: finished,
+            processing_time: finished.milliseconds_since(self.now),
         }
     }
 }
 
-/// What the library says about the signer's certificate and the time, of which we have an opinion of our own.
-fn is_of_certificate(code: &str) -> bool {
-    code.starts_with("signingCredential.") || code == INSIDE_VALIDITY || code == OUTSIDE_VALIDITY
-}
-
-/// A store that does not stand where C2PA wants it is not the file's credential, whatever it says
-/// (C2PA 2.4, appendix A.3).
-fn place_objection(extraction: &Extraction) -> Option<Status> {
-    let found = extraction.store.as_ref().filter(|found| !found.well_placed)?;
-    let reason = format!("the manifest store is not in its place ({:?})", found.source);
-    Some(Status::new(StatusKind::Failure, "com.credlink.store.misplaced", reason))
-}
-
-/// What stands around the signed parts of a store (segment numbers, checksums, box descriptions) is covered by
-/// no hash. What we wrote ourselves is known to the byte, so a change there does not pass unnoticed.
-fn form_objection(extraction: &Extraction, reading: &CredentialReading) -> Option<Status> {
-    let found = extraction.store.as_ref()?;
-    let proof_uri = reading.proof_uri.as_deref()?;
-    let label = reading.active_manifest.as_deref().and_then(ProofId::from_manifest_label);
-    let reason = if !found.canonical {
-        "the bytes around the manifest store are not those that were written with it"
-    } else if !label.is_some_and(|id| proof_uri.ends_with(&id.to_string())) {
-        "the manifest's label is not the name of its proof"
-    } else {
-        objection_to_form(&found.store)?
-    };
-    Some(Status::new(StatusKind::Failure, "com.credlink.store.altered", reason))
-}
-
-/// Looks the proof up under the URI that the manifest asserts; without a manifest under the one that travels
-/// beside it.
-async fn look_up_proof(
-    extraction: &Extraction,
-    reading: Option<&CredentialReading>,
-    context: &VerifyContext<'_>,
-    now: Timestamp,
-) -> ProofLookup {
-    let asserted = reading.and_then(|reading| reading.proof_uri.as_deref());
-    let Some(uri) = asserted.or(extraction.proof_uri.as_deref()) else {
-        return ProofLookup::NotNamed;
-    };
-    let Ok(id) = parse_proof_uri(uri, context.proof_uris) else {
-        return ProofLookup::Foreign;
-    };
-    match context.proofs.record(id, now).await {
-        Ok(Some(record)) => ProofLookup::Found(record),
-        Ok(None) => ProofLookup::Unknown,
-        Err(error) => {
-            tracing::error!(%id, %error, "the proof store did not answer");
-            ProofLookup::NotAnswered
+fn note_on(belonging: Belonging) -> String {
+    match belonging {
+        Belonging::Unchanged => {
+            "the kept manifest store was put back in its place, and the content is unchanged".to_owned()
+        }
+        Belonging::Changed { distance } => format!(
+            "the picture looks like the one that was signed ({distance} of 256 bits of the fingerprint differ), but \
+             its bytes have changed"
+        ),
+        Belonging::OtherPicture { distance } => format!(
+            "the proof that the image names is of another picture ({distance} of 256 bits of the fingerprint differ)"
+        ),
+        Belonging::Unknown => {
+            "whether the proof that the image names is of this picture cannot be told: the bytes have changed, and \
+             the pictures cannot be compared"
+                .to_owned()
         }
     }
 }
-
-fn report(
-    judged: Judged,
-    extraction: &Extraction,
-    lookup: &ProofLookup,
-    started: Timestamp,
-    clock: &dyn Clock,
-) -> VerificationReport {
-    let evidence = Evidence {
-        reading: judged.reading.as_ref(),
-        certificate: judged.certificate.as_ref(),
-        lookup,
-        manifest_hash: judged.manifest_hash,
-    };
-    let score = evidence.score();
-    let substitution = evidence.substitution();
-    let details = details(&score);
-    let valid = is_valid(&details, &judged.status, substitution.as_ref());
-    let state = state(judged.reading.as_ref(), &judged.status);
-    let (manifest, ingredients) = match judged.reading {
-        Some(reading) => (reading.manifest, reading.ingredients),
-        None => (None, Vec::new()),
-    };
-    let finished = clock.now();
-    VerificationReport {
-        valid,
-        confidence: score.iter().map(|row| row.points).sum(),
-        details,
-        state,
-        extraction: extraction.report(),
-        score,
-        status: judged.status,
-        certificate: judged.certificate,
-        proof: match lookup {
-            ProofLookup::Found(record) => Some(ProofSummary::from(record)),
-            _ => None,
-        },
-        substitution,
-        manifest,
-        ingredients,
-        timestamp: finished,
-        processing_time: finished.milliseconds_since(started),
-    }
-}
-
-/// The state that the statuses amount to (C2PA 2.4, section 14.3).
-fn state(reading: Option<&CredentialReading>, status: &[Status]) -> ValidationState {
-    const UNTRUSTED: &str = "signingCredential.untrusted";
-    if reading.is_none() {
-        return ValidationState::None;
-    }
-    let failures = || status.iter().filter(|status| status.kind == StatusKind::Failure);
-    let succeeded = |code: &str| status.iter().any(|status| status.is_success_of_active(code));
-    let holds = succeeded("claimSignature.validated") && succeeded(INSIDE_VALIDITY);
-    if !holds || failures().any(|status| status.code != UNTRUSTED) {
-        ValidationState::Invalid
-    } else if failures().next().is_none() && succeeded("signingCredential.trusted") {
-        ValidationState::Trusted
-    } else {
-        ValidationState::Valid
-    }
-}
-
-const INSIDE_VALIDITY: &str = "claimSignature.insideValidity";
-const OUTSIDE_VALIDITY: &str = "claimSignature.outsideValidity";

@@ -166,6 +166,11 @@ impl CredentialReading {
         self
     }
 
+    /// Whether the hard binding holds: the image is, but for the store, what was signed.
+    pub(crate) fn content_is_unchanged(&self) -> bool {
+        self.status.iter().any(|status| status.is_success_of_active("assertion.dataHash.match"))
+    }
+
     /// This credential as the parent of a new manifest. `None` when it cannot be carried on, because it has
     /// no readable active manifest.
     pub(crate) fn into_parent(self, store: &[u8]) -> Option<ParentCredential> {
