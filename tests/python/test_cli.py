@@ -56,10 +56,22 @@ def test_verify_says_no_with_status_1(tmp_path, data, photo):
     changed = bytearray(signed.read_bytes())
     changed[-10] ^= 1
     signed.write_bytes(changed)
-    for image in (signed, photo):
+    stranger = tmp_path / "stranger.png"
+    stranger.write_bytes(corpus()["png-palette"])
+    for image in (signed, stranger):
         done = run("verify", image, "--json", "--data", data)
         assert done.returncode == 1
         assert json.loads(done.stdout)["valid"] is False
+
+
+def test_an_image_from_before_it_was_signed_is_known(tmp_path, data, photo):
+    assert run("sign", photo, "-o", tmp_path / "signed.jpg", "--data", data).returncode == 0
+    done = run("verify", photo, "--json", "--data", data)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["valid"], report["state"]) == (0, True, "trusted")
+    assert report["extraction"]["source"] == "none" and not report["extraction"]["corrupted"]
+    assert {row["check"]: row["points"] for row in report["score"]}["proofsMatch"] == 0
+    assert "com.credlink.store.recovered" in [status["code"] for status in report["status"]]
 
 
 def test_signed_here_is_known_to_the_service_and_the_other_way(tmp_path, data, photo):

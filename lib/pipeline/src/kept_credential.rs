@@ -21,6 +21,8 @@ use crate::{
 pub enum Belonging {
     /// With the store put back, the hard binding holds: nothing that was signed has changed.
     Unchanged,
+    /// As before, but the file has remains of a manifest store, which had to go first.
+    UnchangedButStore,
     /// The hard binding is broken, but the picture looks like the one that was signed.
     Changed {
         /// How many of the 256 bits of the fingerprint differ.
@@ -48,28 +50,50 @@ pub(crate) struct KeptCredential {
 impl KeptCredential {
     /// Validates the manifest store of `proof` against `asset`.
     pub(crate) fn judge(asset: &Asset, proof: &Proof, trust: &TrustAnchors) -> Self {
-        if let Some(image) = with_store(asset, proof) {
-            let reading = CredentialReading::of(&proof.manifest_store, &image, asset.format(), trust);
+        if let Some(mended) = Mended::new(asset, proof) {
+            let reading = CredentialReading::of(&proof.manifest_store, &mended.image, asset.format(), trust);
             if reading.content_is_unchanged() {
-                return Self { reading, belonging: Belonging::Unchanged };
+                return Self { reading, belonging: mended.belonging };
             }
         }
         let reading = CredentialReading::of(&proof.manifest_store, asset.bytes(), asset.format(), trust);
-        Self { reading, belonging: belonging_by_looks(asset, &proof.record) }
+        // What stands in the store's place is not covered by the hard binding.
+        let belonging = if reading.content_is_unchanged() {
+            Belonging::UnchangedButStore
+        } else {
+            belonging_by_looks(asset, &proof.record)
+        };
+        Self { reading, belonging }
     }
 }
 
-/// The file with the kept store in its place. An image from before it was signed gets the recovery record, too.
-fn with_store(asset: &Asset, proof: &Proof) -> Option<Vec<u8>> {
-    if asset.format() != proof.record.format {
-        return None;
+/// A file with the kept store in its place.
+struct Mended {
+    image: Vec<u8>,
+    /// If the hard binding holds.
+    belonging: Belonging,
+}
+
+impl Mended {
+    /// An image from before it was signed gets the recovery record, too.
+    fn new(asset: &Asset, proof: &Proof) -> Option<Self> {
+        if asset.format() != proof.record.format {
+            return None;
+        }
+        let length = asset.bytes().len();
+        let is_original = length as u64 == proof.record.image_length
+            && Sha256Hash::of(asset.bytes()) == proof.record.image_hash;
+        let record =
+            if is_original { record_payloads(asset, &proof.record.uri) } else { RecordPayloads::default() };
+        let embedding = Embedding::plan(asset, &record, proof.manifest_store.len()).ok()?;
+        let taken_over: usize = embedding.hashed().iter().map(|piece| piece.len()).sum();
+        let belonging = if is_original || taken_over == length {
+            Belonging::Unchanged
+        } else {
+            Belonging::UnchangedButStore
+        };
+        Some(Self { image: embedding.finish(&proof.manifest_store).ok()?.to_vec(), belonging })
     }
-    let is_original = asset.bytes().len() as u64 == proof.record.image_length
-        && Sha256Hash::of(asset.bytes()) == proof.record.image_hash;
-    let record =
-        if is_original { record_payloads(asset, &proof.record.uri) } else { RecordPayloads::default() };
-    let embedding = Embedding::plan(asset, &record, proof.manifest_store.len()).ok()?;
-    Some(embedding.finish(&proof.manifest_store).ok()?.to_vec())
 }
 
 fn belonging_by_looks(asset: &Asset, record: &ProofRecord) -> Belonging {

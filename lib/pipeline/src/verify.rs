@@ -1,5 +1,7 @@
 //! The story of a verification: from an image to a report.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -8,7 +10,7 @@ use crate::{
     certificate::revocation::RevocationService,
     credential::{CredentialReading, Status, StatusKind, ValidationState},
     digest::Sha256Hash,
-    extract::{Extraction, extract},
+    extract::{Extraction, Salvaged, extract},
     judged::{Judged, objections_to_store},
     jumbf::manifest_labels,
     kept_credential::{Belonging, KeptCredential},
@@ -161,13 +163,15 @@ impl Case<'_> {
         let kept = KeptCredential::judge(&self.asset, &proof, self.context.trust);
         finding.notes.push(note_on(kept.belonging));
         finding.lookup = match kept.belonging {
-            Belonging::Unchanged | Belonging::Changed { .. } => ProofLookup::Recovered(proof.record),
+            Belonging::Unchanged | Belonging::UnchangedButStore | Belonging::Changed { .. } => {
+                ProofLookup::Recovered(proof.record)
+            }
             Belonging::OtherPicture { .. } => ProofLookup::OfOtherPicture(proof.record),
             Belonging::Unknown => ProofLookup::Incomparable(proof.record),
         };
         if let ProofLookup::Recovered(_) = finding.lookup {
             let mut reading = kept.reading;
-            reading.status.extend(self.status_of_recovery(finding.judged.as_ref()));
+            reading.status.extend(status_of_recovery(kept.belonging));
             finding.judged = Some(Judged::of(reading, self.context, self.now).await);
         }
         finding
@@ -175,18 +179,40 @@ impl Case<'_> {
 
     /// The proof to judge the image by, or why there is none.
     async fn kept_proof(&self) -> Result<Proof, ProofLookup> {
-        let Some(uri) = self.extraction.proof_uri.as_deref() else {
+        let named = self.named_proofs();
+        if named.is_empty() && self.named_uris().next().is_some() {
+            return Err(ProofLookup::Foreign);
+        }
+        if named.is_empty() {
             return self.proof_of_these_bytes().await.ok_or(ProofLookup::NotNamed);
-        };
-        let Some(id) = self.own_id(uri) else { return Err(ProofLookup::Foreign) };
-        match self.context.proofs.proof(id, self.now).await {
-            Ok(Some(proof)) => Ok(proof),
-            Ok(None) => Err(ProofLookup::Unknown),
-            Err(error) => {
-                tracing::error!(%id, %error, "the proof store did not answer");
-                Err(ProofLookup::NotAnswered)
+        }
+        for id in named {
+            match self.context.proofs.proof(id, self.now).await {
+                Ok(Some(proof)) => return Ok(proof),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%id, %error, "the proof store did not answer");
+                    return Err(ProofLookup::NotAnswered);
+                }
             }
         }
+        Err(ProofLookup::Unknown)
+    }
+
+    /// The proofs that the image may mean, the likeliest first: those of the records, then what the pieces of a broken
+    /// store still tell. A manifest's label is the name of its proof.
+    fn named_proofs(&self) -> Vec<ProofId> {
+        let labels = self.extraction.salvaged.iter().flat_map(Salvaged::proof_ids);
+        let mut ids: Vec<ProofId> =
+            self.named_uris().filter_map(|uri| self.own_id(uri)).chain(labels).collect();
+        let mut seen = HashSet::new();
+        ids.retain(|id| seen.insert(*id));
+        ids
+    }
+
+    fn named_uris(&self) -> impl Iterator<Item = &str> {
+        let salvaged = self.extraction.salvaged.as_ref().and_then(|salvaged| salvaged.proof_uri.as_deref());
+        self.extraction.proof_uri.as_deref().into_iter().chain(salvaged)
     }
 
     /// The newest proof of an image that is, to the byte, what was sent to be signed.
@@ -202,26 +228,6 @@ impl Case<'_> {
             tracing::error!(%hash, %error, "the proof store did not answer");
             None
         })
-    }
-
-    /// What is to be said of a credential that was put back. Several stores in one file count as none
-    /// (C2PA 2.4, section 15.5), and putting one back does not mend that.
-    fn status_of_recovery(&self, unreadable: Option<&Judged>) -> Vec<Status> {
-        const RECOVERED: &str = "com.credlink.store.recovered";
-        let code = unreadable.and_then(|judged| judged.status.first()).map(|status| status.code.as_str());
-        let missing = match code {
-            Some(code) => format!(
-                "the manifest store in the file cannot be read ({code}); the one that is kept was judged"
-            ),
-            None => "the file has no manifest store; the one that is kept was judged".to_owned(),
-        };
-        let mut status = vec![Status::new(StatusKind::Informational, RECOVERED, missing)];
-        let stores = self.asset.manifest_stores().len();
-        if stores > 1 {
-            let reason = format!("the file carries {stores} manifest stores, and may carry one");
-            status.push(Status::new(StatusKind::Failure, "com.credlink.store.several", reason));
-        }
-        status
     }
 
     fn own_id(&self, uri: &str) -> Option<ProofId> {
@@ -267,10 +273,26 @@ impl Case<'_> {
     }
 }
 
+/// What is to be said of a credential that was put back. A file with a broken store is broken, and so is one with
+/// several stores (C2PA 2.4, section 15.5): putting the right one back does not mend that.
+fn status_of_recovery(belonging: Belonging) -> Vec<Status> {
+    let recovered = "the file has no manifest store that can be read; the one that is kept was judged";
+    let mut status = vec![Status::new(StatusKind::Informational, "com.credlink.store.recovered", recovered)];
+    if belonging == Belonging::UnchangedButStore {
+        let broken =
+            "the file carries a manifest store that is damaged, or several; nothing else has changed";
+        status.push(Status::new(StatusKind::Failure, "com.credlink.store.damaged", broken));
+    }
+    status
+}
+
 fn note_on(belonging: Belonging) -> String {
     match belonging {
         Belonging::Unchanged => {
             "the kept manifest store was put back in its place, and the content is unchanged".to_owned()
+        }
+        Belonging::UnchangedButStore => {
+            "the kept manifest store was put in the place of the damaged one, and the content is unchanged".to_owned()
         }
         Belonging::Changed { distance } => format!(
             "the picture looks like the one that was signed ({distance} of 256 bits of the fingerprint differ), but \
