@@ -18,7 +18,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{ClaimSignature, StampToken, Status, StatusKind};
 use crate::{
-    certificate::{Purpose, find_path},
+    certificate::{PathError, Purpose, find_path},
     timestamp::Timestamp,
     trust::AnchorList,
 };
@@ -55,7 +55,7 @@ pub fn judge_stamps(signature: &ClaimSignature, anchors: &AnchorList, now: Times
         format!("stamped on {} by {authority}", stamped.time),
     )];
     let distrust = if stamped.time > now {
-        Some("the stamp lies in the future".to_owned())
+        Some(("timeStamp.untrusted", "the stamp lies in the future".to_owned()))
     } else {
         objection_to_authority(&stamped, anchors)
     };
@@ -66,7 +66,7 @@ pub fn judge_stamps(signature: &ClaimSignature, anchors: &AnchorList, now: Times
             "timeStamp.trusted",
             format!("{authority} leads to a trust anchor for time-stamps"),
         ),
-        Some(reason) => Status::new(StatusKind::Informational, "timeStamp.untrusted", reason),
+        Some((code, reason)) => Status::new(StatusKind::Informational, code, reason),
     });
     StampJudgement { time, status }
 }
@@ -94,15 +94,19 @@ fn genuine(token: &StampToken) -> Result<Stamped, Vec<Status>> {
     Ok(Stamped { time, signer, others: certificates(&token.token) })
 }
 
-/// Why the authority is not trusted to tell the time.
-fn objection_to_authority(stamped: &Stamped, anchors: &AnchorList) -> Option<String> {
+/// Why the authority is not trusted to tell the time: the code and the reason.
+fn objection_to_authority(stamped: &Stamped, anchors: &AnchorList) -> Option<(&'static str, String)> {
     if let Some(objection) = objection_to_purpose(&stamped.signer) {
-        return Some(objection.to_owned());
+        return Some(("timeStamp.untrusted", objection.to_owned()));
     }
     let path = find_path(&stamped.signer, &stamped.others, anchors, stamped.time, Purpose::TimeStamping);
     let reason = path.err()?;
+    let code = match reason {
+        PathError::OutsideValidity(_) => "timeStamp.outsideValidity",
+        _ => "timeStamp.untrusted",
+    };
     let authority = name_of(&stamped.signer);
-    Some(format!("{authority} leads to none of the configured trust anchors for time-stamps: {reason}"))
+    Some((code, format!("{authority} leads to no valid trust anchor for time-stamps: {reason}")))
 }
 
 /// An authority's certificate is for stamping the time, and for nothing else (RFC 3161, section 2.3).
