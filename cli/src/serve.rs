@@ -15,8 +15,8 @@ use credlink_service::{
     Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
-    identity::FixedIdentity,
     installation::{Installation, InstallationError},
+    local_identity::LocalIdentity,
     local_uploads::LocalUploads,
     outbound, router,
     server::{Ending, Server},
@@ -118,11 +118,10 @@ fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationErro
     let installation = Installation::new(&config.data);
     // The signer first: on first use it makes the root that is trusted.
     let signer = installation.signer(config.signing_certificate.as_deref())?;
-    let trust = installation.trust(&config.anchor_files())?;
     let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
     let uploads = installation.uploads()?;
     let ports = Ports {
-        identity: Arc::new(FixedIdentity { signer, trust }),
+        identity: Arc::new(LocalIdentity::new(signer, installation, config.anchor_files())?),
         proofs,
         uploads: Some(Arc::clone(&uploads) as _),
         clock: Arc::new(SystemClock),

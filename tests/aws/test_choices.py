@@ -90,6 +90,8 @@ def template_url(aws: Ministack) -> str:
         ({"SigningKeySpec": "SYMMETRIC_DEFAULT"}, "SigningKeySpec"),
         ({"ApiRateLimit": "0"}, "must be a number from 1 to 10000"),
         ({"TrustAnchorsObject": "anchors.pem"}, "must be empty or s3://bucket/key"),
+        ({"TimestampUrl": "http://user@tsa.example.com"}, "must be empty, or an http or https URL"),
+        ({"RevocationFetch": "never"}, "RevocationFetch"),
         ({"Environment": "staging"}, "Environment"),
         ({"Environment": "production", "AwsEndpointUrl": "http://127.0.0.1:4566"}, "must be empty in production"),
     ],

@@ -55,7 +55,8 @@ def test_functions_find_what_they_need_in_their_environment(deployed: Stack) -> 
     assert variables["BLOB_BUCKET"] == outputs["BlobBucketName"]
     assert variables["UPLOAD_BUCKET"] == outputs["UploadBucketName"]
     assert variables["CREDLINK_STACK"] == deployed.name
-    assert "TRUST_ANCHORS" not in variables
+    assert variables["REVOCATION_FETCH"] == "true"
+    assert not {"TRUST_ANCHORS", "TSA_ANCHORS", "TIMESTAMP_URL"} & {*variables}
 
 
 def test_errors_of_the_gateway_are_in_our_envelope(deployed: Stack) -> None:

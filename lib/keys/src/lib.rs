@@ -29,4 +29,4 @@ pub use local::{Created, LocalKeys, Replacement};
 pub use pem_file::{MAX_CERTIFICATES, MAX_FILE_BYTES, PemFile};
 pub use signer::LocalSigner;
 pub use summary::{KeyFiles, KeysSummary};
-pub use trust::anchors as trust_anchors;
+pub use trust::{anchor_files as trust_anchor_files, anchors as trust_anchors};

@@ -1,6 +1,6 @@
 //! The trust anchors of this installation: its own root, and the roots of imported chains.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     chain,
@@ -15,6 +15,11 @@ use crate::{
 /// When a file with anchors cannot be read or holds something else.
 pub fn anchors(folder: &Path) -> Result<String, KeysError> {
     Ok(encode(&certificates(&KeyFolder::new(folder))?))
+}
+
+/// The files of the key folder `folder` that hold trust anchors; they need not be there.
+pub fn anchor_files(folder: &Path) -> [PathBuf; 2] {
+    [ROOT, ANCHORS].map(|name| folder.join(name))
 }
 
 /// The trust anchors as DER, each once.

@@ -48,11 +48,11 @@ impl AnchorFile {
         Self { setting, path: path.into() }
     }
 
-    /// The bundle's text, checked.
+    /// The bundle.
     ///
     /// # Errors
     /// When the file cannot be read, or is not a bundle with at least one certificate.
-    pub(crate) fn read(&self) -> Result<String, AnchorsError> {
+    pub(crate) fn read(&self) -> Result<AnchorList, AnchorsError> {
         let refused =
             |reason| AnchorsError { setting: self.setting, place: self.path.display().to_string(), reason };
         let bytes =
@@ -61,15 +61,15 @@ impl AnchorFile {
     }
 }
 
-/// The text of a bundle; the reason when `bytes` are none. An empty file is refused: whoever wants to trust nobody
+/// A bundle; the reason when `bytes` are none. An empty file is refused: whoever wants to trust nobody
 /// names no file.
-pub(crate) fn bundle(bytes: Vec<u8>) -> Result<String, String> {
+pub(crate) fn bundle(bytes: Vec<u8>) -> Result<AnchorList, String> {
     let pem = String::from_utf8(bytes).map_err(|_| "it is not text; a bundle is in PEM".to_owned())?;
     let list = AnchorList::from_pem(&pem).map_err(|error| error.to_string())?;
     if list.certificates().is_empty() {
         return Err("there is no certificate in it".to_owned());
     }
-    Ok(pem)
+    Ok(list)
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

@@ -49,10 +49,14 @@ impl Identity for FixedIdentity {
     }
 
     async fn check(&self) -> Result<(), SignerError> {
-        // A key without certificates signs nothing.
-        if self.signer.chain().is_empty() {
-            return Err(SignerError::Unusable("the signer has no certificates".to_owned()));
-        }
-        Ok(())
+        check_signer(&*self.signer)
     }
+}
+
+/// A key without certificates signs nothing.
+pub(crate) fn check_signer(signer: &dyn Signer) -> Result<(), SignerError> {
+    if signer.chain().is_empty() {
+        return Err(SignerError::Unusable("the signer has no certificates".to_owned()));
+    }
+    Ok(())
 }

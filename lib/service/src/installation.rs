@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use credlink_keys::{KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, trust_anchors};
+use credlink_keys::{KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, trust_anchor_files, trust_anchors};
 use credlink_pipeline::{
     proof::{ProofStore, ProofStoreError},
     signer::Signer,
@@ -116,6 +116,11 @@ impl Installation {
         TrustAnchors::new(signers, time_stamps).map_err(unusable)
     }
 
+    /// The files with the installation's own roots; they need not be there.
+    pub(crate) fn root_files(&self) -> [PathBuf; 2] {
+        trust_anchor_files(&self.keys())
+    }
+
     fn keys(&self) -> PathBuf {
         self.data.join("keys")
     }
@@ -126,7 +131,7 @@ fn joined(own: String, files: &[AnchorFile]) -> Result<String, AnchorsError> {
     let mut pem = own;
     for file in files {
         pem.push('\n');
-        pem.push_str(&file.read()?);
+        pem.push_str(file.read()?.pem());
     }
     Ok(pem)
 }

@@ -19,6 +19,7 @@ pub mod identity;
 mod image_limit;
 pub mod installation;
 mod json_fields;
+pub mod local_identity;
 pub mod local_uploads;
 pub mod logging;
 mod media_type;

@@ -3,27 +3,27 @@
 
 use std::{
     env,
-    path::Path,
     sync::{Arc, OnceLock},
 };
 
 use credlink_aws::{ConfigurationError, SdkConfig};
 use credlink_keys::aws::{ActiveSigner, CachedRecord, SignerRecords};
-use credlink_pipeline::{proof::ProofStore, trust::TrustAnchorsError};
+use credlink_pipeline::proof::ProofStore;
 use credlink_proofs::aws::AwsProofStore;
 use thiserror::Error;
 
 use super::{
+    anchor_objects::AnchorObjects,
     auto_sign::AutoSign,
     failure_queue::FailureQueue,
     health_metrics::HealthMetrics,
-    identity::{FurtherAnchors, KnownIdentity, SigningIdentity},
+    identity::{KnownIdentity, SigningIdentity},
     objects::Bucket,
     uploads::S3Uploads,
 };
 use crate::{
     Ports, Service,
-    anchors::{self, AnchorsError, MAX_BUNDLE_LENGTH},
+    anchors::AnchorsError,
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::Identity,
@@ -56,9 +56,6 @@ pub enum DeploymentError {
     /// Further trust anchors cannot be used.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
-    /// The C2PA library does not take them.
-    #[error(transparent)]
-    AnchorLists(#[from] TrustAnchorsError),
     /// The function would sign its own results.
     #[error("INBOX_BUCKET and OUTBOX_BUCKET are both {0:?}; they must be two buckets")]
     SameBuckets(String),
@@ -128,7 +125,7 @@ impl Deployment {
     pub async fn signing_identity(&self) -> Result<Arc<dyn Identity>, DeploymentError> {
         let kms = aws_sdk_kms::Client::new(&self.sdk);
         let active = ActiveSigner::new(self.signer_records()?, kms, Arc::new(SystemClock));
-        let identity = SigningIdentity::new(active, self.further_anchors().await?)?;
+        let identity = SigningIdentity::new(active, self.further_anchors().await?);
         if let Err(error) = identity.load().await {
             tracing::error!(%error, "there is no signer");
         }
@@ -142,7 +139,7 @@ impl Deployment {
     pub async fn known_identity(&self) -> Result<Arc<KnownIdentity>, DeploymentError> {
         let record = CachedRecord::new(self.signer_records()?);
         let further = self.further_anchors().await?;
-        Ok(Arc::new(KnownIdentity::new(record, further, Arc::new(SystemClock))?))
+        Ok(Arc::new(KnownIdentity::new(record, further, Arc::new(SystemClock))))
     }
 
     /// What is measured from time to time.
@@ -182,28 +179,8 @@ impl Deployment {
         Ok(SignerRecords::new(self.dynamo(), variable("PROOF_TABLE")?))
     }
 
-    /// The objects that `TRUST_ANCHORS` and `TSA_ANCHORS` name.
-    async fn further_anchors(&self) -> Result<FurtherAnchors, DeploymentError> {
-        Ok(FurtherAnchors {
-            signers: self.bundle("TRUST_ANCHORS", self.config.trust_anchors.as_deref()).await?,
-            time_stamps: self.bundle("TSA_ANCHORS", self.config.tsa_anchors.as_deref()).await?,
-        })
-    }
-
-    /// The bundle at `place`; empty when nothing is named.
-    async fn bundle(&self, setting: &'static str, place: Option<&Path>) -> Result<String, AnchorsError> {
-        let Some(place) = place else { return Ok(String::new()) };
-        let place = place.to_string_lossy();
-        let refused = |reason| AnchorsError { setting, place: place.to_string(), reason };
-        let (bucket, key) = place
-            .strip_prefix("s3://")
-            .and_then(|rest| rest.split_once('/'))
-            .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-            .ok_or_else(|| refused("it is not of the form s3://bucket/key".to_owned()))?;
-        let object = Bucket::new(self.s3(), bucket).read(key, MAX_BUNDLE_LENGTH).await;
-        let object = object.map_err(|error| refused(error.to_string()))?;
-        let object = object.ok_or_else(|| refused("there is no such object".to_owned()))?;
-        anchors::bundle(object.bytes.to_vec()).map_err(refused)
+    async fn further_anchors(&self) -> Result<AnchorObjects, AnchorsError> {
+        AnchorObjects::open(&self.config, &self.s3()).await
     }
 
     fn dynamo(&self) -> aws_sdk_dynamodb::Client {

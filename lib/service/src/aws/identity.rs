@@ -7,20 +7,12 @@ use credlink_keys::aws::{ActiveSigner, CachedRecord, RecordsError, SignerRecord}
 use credlink_pipeline::{
     signer::{Signer, SignerError},
     timestamp::Clock,
-    trust::{AnchorList, TrustAnchors, TrustAnchorsError},
+    trust::{AnchorList, TrustAnchors},
 };
 use tokio::time::Instant;
 
+use super::anchor_objects::{AnchorObjects, FurtherAnchors};
 use crate::identity::Identity;
-
-/// Bundles of trust anchors that the operator chose besides those of the record, in PEM; empty when there are none.
-#[derive(Clone, Debug, Default)]
-pub struct FurtherAnchors {
-    /// Roots of signers.
-    pub signers: String,
-    /// Roots of time-stamp authorities.
-    pub time_stamps: String,
-}
 
 /// The identity of a function that signs.
 pub struct SigningIdentity {
@@ -30,11 +22,8 @@ pub struct SigningIdentity {
 
 impl SigningIdentity {
     /// Signs with the signer that is active, and trusts its anchors and `further` ones.
-    ///
-    /// # Errors
-    /// When `further` holds something else than certificates.
-    pub fn new(active: ActiveSigner, further: FurtherAnchors) -> Result<Self, TrustAnchorsError> {
-        Ok(Self { active, trust: RecordedTrust::new(further)? })
+    pub fn new(active: ActiveSigner, further: AnchorObjects) -> Self {
+        Self { active, trust: RecordedTrust::new(further) }
     }
 
     /// Reads and checks the signer, so that the first image does not wait for it.
@@ -54,7 +43,7 @@ impl Identity for SigningIdentity {
     }
 
     async fn trust(&self) -> Result<TrustAnchors, SignerError> {
-        self.trust.with(self.active.record(Instant::now()).await)
+        self.trust.with(self.active.record(Instant::now()).await).await
     }
 
     async fn check(&self) -> Result<(), SignerError> {
@@ -71,15 +60,8 @@ pub struct KnownIdentity {
 
 impl KnownIdentity {
     /// Trusts the anchors of the signer that is active, and `further` ones.
-    ///
-    /// # Errors
-    /// When `further` holds something else than certificates.
-    pub fn new(
-        record: CachedRecord,
-        further: FurtherAnchors,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, TrustAnchorsError> {
-        Ok(Self { record, trust: RecordedTrust::new(further)?, clock })
+    pub fn new(record: CachedRecord, further: AnchorObjects, clock: Arc<dyn Clock>) -> Self {
+        Self { record, trust: RecordedTrust::new(further), clock }
     }
 
     /// The record of the active signer.
@@ -98,7 +80,7 @@ impl Identity for KnownIdentity {
     }
 
     async fn trust(&self) -> Result<TrustAnchors, SignerError> {
-        self.trust.with(self.record.record(Instant::now()).await)
+        self.trust.with(self.record.record(Instant::now()).await).await
     }
 
     async fn check(&self) -> Result<(), SignerError> {
@@ -106,36 +88,47 @@ impl Identity for KnownIdentity {
     }
 }
 
-/// The anchors of the record and the operator's further ones, parsed once for each version of the record.
+/// The anchors of the record and the operator's further ones, parsed once for each version of both.
 struct RecordedTrust {
-    further: String,
-    only_further: TrustAnchors,
-    parsed: Mutex<Option<(u64, TrustAnchors)>>,
+    further: AnchorObjects,
+    parsed: Mutex<Option<Parsed>>,
+}
+
+struct Parsed {
+    /// The version of the record; `None` before a signer was ever activated.
+    record: Option<u64>,
+    further: Arc<FurtherAnchors>,
+    trust: TrustAnchors,
 }
 
 impl RecordedTrust {
-    fn new(further: FurtherAnchors) -> Result<Self, TrustAnchorsError> {
-        let time_stamps = AnchorList::from_pem(&further.time_stamps)?;
-        let only_further = TrustAnchors::new(AnchorList::from_pem(&further.signers)?, time_stamps)?;
-        Ok(Self { only_further, further: further.signers, parsed: Mutex::new(None) })
+    fn new(further: AnchorObjects) -> Self {
+        Self { further, parsed: Mutex::new(None) }
     }
 
     /// Before a signer was ever activated, nobody but the operator's further anchors is trusted.
-    fn with(&self, record: Result<Arc<SignerRecord>, RecordsError>) -> Result<TrustAnchors, SignerError> {
+    async fn with(
+        &self,
+        record: Result<Arc<SignerRecord>, RecordsError>,
+    ) -> Result<TrustAnchors, SignerError> {
         let record = match record {
-            Err(RecordsError::NoActiveSigner { .. }) => return Ok(self.only_further.clone()),
-            record => record?,
+            Err(RecordsError::NoActiveSigner { .. }) => None,
+            record => Some(record?),
         };
+        let further = self.further.anchors(Instant::now()).await;
+        let version = record.as_ref().map(|record| record.version());
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((version, anchors)) = parsed.as_ref()
-            && *version == record.version()
+        if let Some(parsed) = parsed.as_ref()
+            && parsed.record == version
+            && Arc::ptr_eq(&parsed.further, &further)
         {
-            return Ok(anchors.clone());
+            return Ok(parsed.trust.clone());
         }
-        let anchors = AnchorList::from_pem(&format!("{}\n{}", record.anchors(), self.further))
-            .and_then(|signers| TrustAnchors::new(signers, self.only_further.time_stamps().clone()))
+        let recorded = record.as_ref().map(|record| record.anchors()).unwrap_or_default();
+        let trust = AnchorList::from_pem(&format!("{recorded}\n{}", further.signers.pem()))
+            .and_then(|signers| TrustAnchors::new(signers, further.time_stamps.clone()))
             .map_err(|error| SignerError::Unusable(error.to_string()))?;
-        *parsed = Some((record.version(), anchors.clone()));
-        Ok(anchors)
+        *parsed = Some(Parsed { record: version, further, trust: trust.clone() });
+        Ok(trust)
     }
 }

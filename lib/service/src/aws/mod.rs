@@ -1,5 +1,6 @@
 //! The service on AWS Lambda: ports that need AWS, and what events lead to.
 
+pub mod anchor_objects;
 pub mod arrivals;
 pub mod auto_sign;
 pub mod certificate_watch;

@@ -17,6 +17,9 @@ use tokio::time;
 /// How long an object of the greatest length may take on its way, each way.
 const MAX_TRANSFER_TIME: Duration = Duration::from_secs(20);
 
+/// The status of an answer to `If-None-Match` with the version that is there (RFC 9110, section 15.4.5).
+const NOT_MODIFIED: u16 = 304;
+
 /// A bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
@@ -33,6 +36,17 @@ pub struct Object {
     pub etag: Option<String>,
     /// The metadata of whoever put it there.
     pub metadata: HashMap<String, String>,
+}
+
+/// What a look at an object shows.
+#[derive(Clone, Debug)]
+pub enum Look {
+    /// It is the version that is known.
+    Same,
+    /// There is another version.
+    Changed(Object),
+    /// There is no object.
+    Gone,
 }
 
 /// Why a bucket did not do as asked.
@@ -70,15 +84,30 @@ impl Bucket {
     /// # Errors
     /// [`BucketError`]; a longer object is not read.
     pub async fn read(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
-        time::timeout(MAX_TRANSFER_TIME, self.read_now(key, limit)).await.map_err(too_slow)?
+        match self.look(key, None, limit).await? {
+            Look::Changed(object) => Ok(Some(object)),
+            Look::Same | Look::Gone => Ok(None),
+        }
     }
 
-    async fn read_now(&self, key: &str, limit: usize) -> Result<Option<Object>, BucketError> {
-        let answer = self.client.get_object().bucket(&self.name).key(key).send().await;
+    /// The object `key`, of at most `limit` bytes, unless its version is `known`.
+    ///
+    /// # Errors
+    /// [`BucketError`]; a longer object is not read.
+    pub async fn look(&self, key: &str, known: Option<&str>, limit: usize) -> Result<Look, BucketError> {
+        time::timeout(MAX_TRANSFER_TIME, self.look_now(key, known, limit)).await.map_err(too_slow)?
+    }
+
+    async fn look_now(&self, key: &str, known: Option<&str>, limit: usize) -> Result<Look, BucketError> {
+        let request = self.client.get_object().bucket(&self.name).key(key);
+        let answer = request.set_if_none_match(known.map(str::to_owned)).send().await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => {
-                return Ok(None);
+                return Ok(Look::Gone);
+            }
+            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == NOT_MODIFIED) => {
+                return Ok(Look::Same);
             }
             Err(error) => return Err(failed(Fault::of(&error))),
         };
@@ -89,7 +118,7 @@ impl Bucket {
             BodyError::TooLong { limit } => BucketError::TooLarge { length, limit },
             BodyError::BrokenOff(_) => BucketError::Unavailable(error.to_string()),
         })?;
-        Ok(Some(Object {
+        Ok(Look::Changed(Object {
             bytes: bytes.into(),
             etag: answer.e_tag,
             metadata: answer.metadata.unwrap_or_default(),

@@ -11,5 +11,6 @@ mod lifecycle;
 mod outbound;
 mod refusals;
 mod support;
+mod trust_lists;
 mod upload_contract;
 mod uploads;
