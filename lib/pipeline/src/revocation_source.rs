@@ -1,6 +1,8 @@
 //! The port to those who publish which certificates were revoked. It moves bytes; what they mean is judged in
 //! [`certificate`](crate::certificate).
 
+use std::pin::Pin;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
@@ -22,7 +24,17 @@ pub trait RevocationSource: Send + Sync {
     /// # Errors
     /// [`FetchError`].
     async fn revocation_list(&self, url: &str) -> Result<Bytes, FetchError>;
+
+    /// Runs `asking` for as long as all questions about one certificate may take together, and says whether it came to
+    /// its end. The pipeline has no clock to bound it with. As long as nothing else is implemented there is no limit.
+    async fn within_limit(&self, asking: Asking<'_>) -> bool {
+        asking.await;
+        true
+    }
 }
+
+/// Questions about one certificate, asked one after the other.
+pub type Asking<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Why nothing was fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,8 +1,20 @@
 //! Asking those who publish revocations: the order, what counts, and what is remembered.
 
+use std::{
+    future::{pending, poll_fn},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
 use credlink_pipeline::{
     certificate::{CheckName, CheckResult, revocation::RevocationService},
     credential::StatusKind,
+    revocation_source::{Asking, FetchError, RevocationSource},
     timestamp::Timestamp,
 };
 use rasn_ocsp::CertStatus;
@@ -283,6 +295,40 @@ fn answers_are_remembered_while_they_count_and_failures_for_a_minute() {
     let source = source.saying(RESPONDER, always(good));
     assert_eq!(judged(&another, &service, None, after(120)).0, CheckResult::Passed);
     assert_eq!(source.asked(), 3);
+}
+
+/// A responder that never answers, at a source that gives up at once.
+struct Silence(Arc<AtomicUsize>);
+
+#[async_trait]
+impl RevocationSource for Silence {
+    async fn ocsp(&self, _: &str, _: Vec<u8>) -> Result<Bytes, FetchError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        pending().await
+    }
+
+    async fn revocation_list(&self, url: &str) -> Result<Bytes, FetchError> {
+        Err(FetchError::Failed { url: url.into(), reason: "nobody is there".into() })
+    }
+
+    async fn within_limit(&self, mut asking: Asking<'_>) -> bool {
+        poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_ready())).await
+    }
+}
+
+#[test]
+fn silence_is_cut_off_and_remembered() {
+    let case = case();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let service = RevocationService::new(Box::new(Silence(asked.clone())));
+    let found = judged(&case, &service, None, now());
+    assert_eq!((found.0, found.2.as_str()), (CheckResult::NotChecked, "signingCredential.ocsp.inaccessible"));
+    assert!(found.1.contains("the time for asking was up"), "{}", found.1);
+    let found = judged(&case, &service, None, now());
+    assert_eq!((found.0, asked.load(Ordering::SeqCst)), (CheckResult::NotChecked, 1), "{}", found.1);
+    assert!(found.1.contains("nobody is there"), "now the list is asked: {}", found.1);
+    judged(&case, &service, None, time("2026-06-01T00:01:00Z"));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[test]

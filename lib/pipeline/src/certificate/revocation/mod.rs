@@ -51,16 +51,14 @@ pub(super) async fn judge(
         return skipped(&with_reasons("the certificate names nobody who could be asked", &ignored));
     }
     let has_expired = question.now > validity_of(certificate).1;
-    for way in ways {
-        match service.ask(way, subject, question.now).await {
-            // Nobody has to keep answering for certificates that have expired (RFC 6960, section 4.4.4).
-            Ok(Answer { standing: Standing::Good, .. }) if has_expired => {
-                ignored
-                    .push(format!("the {} does not call it revoked, but it has expired since", way.name()));
-            }
-            Ok(answer) => return finding(&answer, &format!("the {}", way.name()), question.stamped),
-            Err(reason) => ignored.push(reason),
-        }
+    // Nobody has to keep answering for certificates that have expired (RFC 6960, section 4.4.4).
+    let objection = |way: Way, answer: &Answer| {
+        let is_silence = has_expired && answer.standing == Standing::Good;
+        is_silence.then(|| format!("the {} does not call it revoked, but it has expired since", way.name()))
+    };
+    match service.ask(&ways, subject, question.now, objection).await {
+        Ok((way, answer)) => return finding(&answer, &format!("the {}", way.name()), question.stamped),
+        Err(reasons) => ignored.extend(reasons),
     }
     Finding::not_checked(CheckName::Revocation, with_reasons("no answer could be had", &ignored))
         .with(StatusKind::Informational, "signingCredential.ocsp.inaccessible")

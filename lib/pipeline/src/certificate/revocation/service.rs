@@ -71,33 +71,66 @@ impl RevocationService {
             tracing::debug!("no OCSP response is stapled: the signing certificate names no responder");
             return None;
         }
-        match self.ask(Way::Ocsp, subject, now).await {
-            Ok(Answer { standing: Standing::Good, response, .. }) => {
-                let response = response.filter(|response| response.len() <= MAX_KEPT_RESPONSE);
-                if response.is_none() {
-                    tracing::warn!("no OCSP response is stapled: it has more than {MAX_KEPT_RESPONSE} bytes");
-                }
-                response
-            }
-            Ok(Answer { standing, .. }) => {
-                tracing::warn!(
-                    ?standing,
-                    "no OCSP response is stapled: the signing certificate is not in order"
-                );
-                None
-            }
-            Err(reason) => {
-                tracing::warn!(%reason, "no OCSP response is stapled");
+        let not_good = |_, answer: &Answer| match (&answer.standing, &answer.response) {
+            (Standing::Good, Some(response)) if response.len() <= MAX_KEPT_RESPONSE => None,
+            (Standing::Good, _) => Some(format!("the response has more than {MAX_KEPT_RESPONSE} bytes")),
+            (standing, _) => Some(format!("the signing certificate is not in order: {standing:?}")),
+        };
+        match self.ask(&[Way::Ocsp], subject, now, not_good).await {
+            Ok((_, answer)) => answer.response,
+            Err(reasons) => {
+                tracing::warn!(reason = reasons.join("; "), "no OCSP response is stapled");
                 None
             }
         }
     }
 
-    /// Asks the addresses that the certificate names, one after the other, until there is an answer that counts.
+    /// Asks in several ways, one after the other, until there is an answer to which there is no objection; in the time
+    /// that the source sets for all of them together.
     ///
     /// # Errors
     /// Why there is none, in words.
-    pub(super) async fn ask(&self, way: Way, subject: Subject<'_>, now: Timestamp) -> Result<Answer, String> {
+    pub(super) async fn ask(
+        &self,
+        ways: &[Way],
+        subject: Subject<'_>,
+        now: Timestamp,
+        objection: impl Fn(Way, &Answer) -> Option<String> + Send + Sync,
+    ) -> Result<(Way, Answer), Vec<String>> {
+        let mut found = None;
+        let mut reasons = Vec::new();
+        let mut silent = None;
+        let asking = async {
+            for way in ways {
+                let answer = self.answer(*way, subject, now, &mut silent).await;
+                match answer.and_then(|answer| objection(*way, &answer).map_or(Ok(answer), Err)) {
+                    Ok(answer) => {
+                        found = Some((*way, answer));
+                        return;
+                    }
+                    Err(reason) => reasons.push(reason),
+                }
+            }
+        };
+        if !self.source.within_limit(Box::pin(asking)).await {
+            let reason = "the time for asking was up before there was an answer";
+            reasons.push(reason.into());
+            if let Some(address) = silent {
+                self.memory.keep(address, &Err(reason.into()), now);
+            }
+        }
+        found.ok_or(reasons)
+    }
+
+    /// Asks the addresses that the certificate names, one after the other, until there is an answer that counts. The
+    /// address that has not answered yet is noted in `silent`.
+    async fn answer(
+        &self,
+        way: Way,
+        subject: Subject<'_>,
+        now: Timestamp,
+        silent: &mut Option<Key>,
+    ) -> Result<Answer, String> {
         let (certificate, issuer) = (subject.certificate.as_raw(), subject.issuer.as_raw());
         let key = Key::of(&[way.name().as_bytes(), certificate, issuer]);
         if let Some(outcome) = self.memory.recall(key, now) {
@@ -106,7 +139,7 @@ impl RevocationService {
         let mut reasons = Vec::new();
         let mut answer = None;
         for address in way.addresses(subject) {
-            match self.ask_at(address, way, subject, now).await {
+            match self.answer_of(address, way, subject, now, silent).await {
                 Ok(found) => {
                     answer = Some(found);
                     break;
@@ -119,18 +152,20 @@ impl RevocationService {
         outcome
     }
 
-    async fn ask_at(
+    async fn answer_of(
         &self,
         address: &str,
         way: Way,
         subject: Subject<'_>,
         now: Timestamp,
+        silent: &mut Option<Key>,
     ) -> Result<Answer, String> {
         // An address that lately did not answer is not asked again, whatever the certificate.
         let key = Key::of(&[b"address", address.as_bytes()]);
         if let Some(Err(reason)) = self.memory.recall(key, now) {
             return Err(reason);
         }
+        *silent = Some(key);
         let failed = |error: FetchError| {
             let reason = error.to_string();
             self.memory.keep(key, &Err(reason.clone()), now);
@@ -149,6 +184,7 @@ impl RevocationService {
                 list::answer(&list, subject)
             }
         };
+        *silent = None;
         answer
             .and_then(|answer| answer.current(now))
             .map_err(|reason| format!("the {} of {address} does not count: {reason}", way.name()))

@@ -165,3 +165,16 @@ async fn https_is_spoken_and_nothing_else_where_the_url_says_so() {
     assert!(matches!(outcome, Err(FetchError::Failed { .. })), "{outcome:?}");
     assert_eq!(site.connections(), 1);
 }
+
+#[tokio::test]
+async fn all_questions_together_end_after_twice_the_time_of_one() {
+    let site = Site::answering(ok("application/pkix-crl", b"list")).await;
+    let outbound = outbound(&site, SHORT);
+    let started = Instant::now();
+    assert!(!outbound.within_limit(Box::pin(pending())).await);
+    assert!(started.elapsed() >= 2 * SHORT && started.elapsed() < LONG);
+    let mut answered = None;
+    let asking = async { answered = outbound.revocation_list(URL).await.ok() };
+    assert!(outbound.within_limit(Box::pin(asking)).await);
+    assert_eq!(answered.as_deref(), Some(&b"list"[..]));
+}
