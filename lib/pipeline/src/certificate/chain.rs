@@ -140,7 +140,7 @@ impl Chain<'_> {
 }
 
 /// The most times at which a path is looked for.
-const MAX_TIMES: usize = 6;
+const MAX_TIMES: usize = 4;
 
 /// A key that is too weak, or a signature that can be forged. A root's own signature says nothing anyway.
 fn weakness(certificate: &X509Certificate<'_>) -> Option<String> {

@@ -5,8 +5,9 @@ use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{
-    der::{Signed, Unverified, split},
+    der::{Signed, Unverified},
     naming::name,
+    path::anchors_named,
 };
 use crate::{credential::MAX_CERTIFICATES, trust::AnchorList};
 
@@ -30,7 +31,9 @@ pub(super) fn obstacle(leaf: &[u8], others: &[CertificateDer<'_>], anchors: &Anc
     let mut signatures = MAX_SIGNATURES;
     for _ in 0..MAX_CERTIFICATES {
         let issuer_name = current.issuer().as_raw();
-        let roots = roots_named(issuer_name, anchors);
+        let roots: Vec<X509Certificate<'_>> = anchors_named(issuer_name, anchors)
+            .filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1))
+            .collect();
         let given = others.iter().filter(|other| other.subject().as_raw() == issuer_name);
         let candidates: Vec<&X509Certificate<'_>> =
             roots.iter().chain(given.filter(|other| !passed.contains(&other.as_raw()))).collect();
@@ -62,17 +65,6 @@ pub(super) fn obstacle(leaf: &[u8], others: &[CertificateDer<'_>], anchors: &Anc
         }
     }
     Some(Obstacle::Missing("the chain is longer than anybody needs".into()))
-}
-
-/// The anchors that have a name.
-fn roots_named<'a>(name: &[u8], anchors: &'a AnchorList) -> Vec<X509Certificate<'a>> {
-    // Path building keeps names without tag and length.
-    let Some((name, _)) = split(name) else { return Vec::new() };
-    let named = anchors.roots().iter().zip(anchors.certificates());
-    named
-        .filter(|(root, _)| root.subject.as_ref() == name.content)
-        .filter_map(|(_, der)| Some(X509Certificate::from_der(der).ok()?.1))
-        .collect()
 }
 
 fn signed_by(subject: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> Result<(), Unverified> {

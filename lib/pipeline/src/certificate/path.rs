@@ -16,6 +16,7 @@ use x509_parser::{
 pub use super::purpose::Purpose;
 use super::{
     algorithms::SIGNATURE_ALGORITHMS,
+    der::split,
     naming::name,
     obstacle::{Obstacle, obstacle},
 };
@@ -85,6 +86,7 @@ pub fn find_path(
         .filter(|der| der.len() <= MAX_CERTIFICATE_BYTES)
         .map(|der| CertificateDer::from(der.as_slice()))
         .collect();
+    let leading = leading_to(anchors, &others);
     let objection = RefCell::new(None);
     let accept = |path: &VerifiedPath<'_>| match objection_to(leaf, &taken(path, anchors)) {
         None => Ok(()),
@@ -96,7 +98,7 @@ pub fn find_path(
     let found = end.verify_for_usage(
         SIGNATURE_ALGORITHMS,
         anchors.roots(),
-        &others,
+        &leading,
         unix_time(at),
         purpose,
         None,
@@ -107,6 +109,41 @@ pub fn find_path(
         (Err(_), Some(reason)) => Err(PathError::Refused(reason)),
         (Err(error), None) => Err(reason(&error, leaf, &others, anchors)),
     }
+}
+
+/// Those of `others` that lead to an anchor by their names. The rest only multiplies the paths that are tried: some
+/// thirty authorities of one name that issued each other make hundreds of thousands.
+fn leading_to<'a>(anchors: &AnchorList, others: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
+    let mut unknown: Vec<_> =
+        others.iter().filter_map(|der| Some((der, X509Certificate::from_der(der).ok()?.1))).collect();
+    let mut leading: Vec<_> = unknown
+        .extract_if(.., |(_, certificate)| {
+            anchors_named(certificate.issuer().as_raw(), anchors).next().is_some()
+        })
+        .collect();
+    loop {
+        let is_next = |issuer: &X509Certificate<'_>, certificate: &X509Certificate<'_>| {
+            issuer.subject().as_raw() == certificate.issuer().as_raw()
+        };
+        let next: Vec<_> = unknown
+            .extract_if(.., |(_, certificate)| leading.iter().any(|(_, issuer)| is_next(issuer, certificate)))
+            .collect();
+        if next.is_empty() {
+            return leading.into_iter().map(|(der, _)| der.clone()).collect();
+        }
+        leading.extend(next);
+    }
+}
+
+/// The anchors that have a name, which is given in DER.
+pub(super) fn anchors_named<'a>(
+    name: &[u8],
+    anchors: &'a AnchorList,
+) -> impl Iterator<Item = &'a CertificateDer<'static>> {
+    // Path building keeps names without tag and length.
+    let name = split(name).map(|(name, _)| name.content);
+    let all = anchors.roots().iter().zip(anchors.certificates());
+    all.filter(move |(root, _)| Some(root.subject.as_ref()) == name).map(|(_, der)| der)
 }
 
 fn taken(path: &VerifiedPath<'_>, anchors: &AnchorList) -> Path {

@@ -160,6 +160,21 @@ fn thousands_of_certificates_cost_little() {
 }
 
 #[test]
+fn authorities_of_one_name_do_not_multiply_paths() {
+    let root = Authority::root("X");
+    let all: Vec<Authority> = (0..31).map(|_| root.authority("X")).collect();
+    let leaf = all[30].leaf();
+    let chain: Vec<Vec<u8>> = std::iter::once(leaf.der).chain(all.iter().map(Authority::der)).collect();
+    let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    for anchors in [Authority::root("X").as_anchor(), Authority::root("Another").as_anchor()] {
+        let started = Instant::now();
+        let judgement = asked(&chain, anchors).judged();
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        assert_eq!(check(&judgement, CheckName::Chain).result, CheckResult::Failed);
+    }
+}
+
+#[test]
 fn rules_of_authorities_bind_those_below() {
     let root = Authority::root("Root");
     let strict = |change: &dyn Fn(&mut rcgen::CertificateParams)| {
