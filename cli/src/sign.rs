@@ -137,6 +137,8 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
         clock: &SystemClock,
         proof_uris: &proof_uris,
         trust: &installation.trust(&config.anchor_files())?,
+        time_stamps: None,
+        revocation: None,
         settings: &settings,
     };
     let signed = environment::small_runtime()?

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::{
     asset::{Asset, AssetError, Format, Limits},
-    credential::{CredentialError, CredentialReading, Draft, ParentCredential},
+    certificate::revocation::RevocationService,
+    credential::{CredentialError, CredentialReading, Draft, ParentCredential, SignedStore, Witnesses},
     digest::{ImageDigest, Sha256Hash},
     embed::{EmbedError, Embedding, RecordPayloads, Rope, carriers},
     fingerprint::{Fingerprint, FingerprintError},
@@ -16,7 +17,8 @@ use crate::{
     proof_uri::ProofUriBase,
     recovery::{RecoveryRecord, from_private},
     signer::{Signer, SignerError},
-    timestamp::Clock,
+    time_stamp_authority::{StampError, TimeStampAuthority},
+    timestamp::{Clock, Timestamp},
     trust::TrustAnchors,
 };
 
@@ -33,6 +35,10 @@ pub struct SignContext<'a> {
     pub proof_uris: &'a ProofUriBase,
     /// Whom to trust when the image brings a credential of its own.
     pub trust: &'a TrustAnchors,
+    /// Stamps signatures; `None` when nobody does.
+    pub time_stamps: Option<&'a dyn TimeStampAuthority>,
+    /// Where the OCSP response comes from that is stapled to signatures; `None` when nobody is asked.
+    pub revocation: Option<&'a RevocationService>,
     /// The settings.
     pub settings: &'a SignSettings,
 }
@@ -71,6 +77,19 @@ pub struct SignedImage {
     pub image: Rope,
     /// The proof's record.
     pub record: ProofRecord,
+    /// What became of the time-stamp.
+    pub stamp: StampOutcome,
+}
+
+/// Whether a signature says when it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StampOutcome {
+    /// Nobody was asked, or the image was signed earlier.
+    NotAsked,
+    /// It does.
+    Stamped,
+    /// It does not, although a time-stamp authority is configured.
+    Missing(StampError),
 }
 
 /// Why an image was not signed. Nothing was stored then.
@@ -138,9 +157,11 @@ pub(crate) async fn sign_as(
         options,
         creative_work: context.settings.creative_work,
     };
-    let prepared = prepare(&image, &mut definition, context)?;
-    let store =
-        prepared.draft.sign(prepared.hard_binding, prepared.embedding.exclusion(), context.signer).await?;
+    let witnesses = witnesses(context, now).await;
+    let prepared = prepare(&image, &mut definition, context, &witnesses)?;
+    let exclusion = prepared.embedding.exclusion();
+    let SignedStore { store, stamp } =
+        prepared.draft.sign(prepared.hard_binding, exclusion, context.signer, &witnesses).await?;
     let store = Bytes::from(store);
     let record = ProofRecord {
         id,
@@ -155,7 +176,27 @@ pub(crate) async fn sign_as(
     };
     let image = prepared.embedding.finish(&store)?;
     context.proofs.put(&Proof { record: record.clone(), manifest_store: store }).await?;
-    Ok(SignedImage { image, record })
+    Ok(SignedImage { image, record, stamp: outcome(stamp) })
+}
+
+/// Who vouches beside the signer. Who does not answer is missing, and nothing else happens.
+async fn witnesses<'a>(context: &SignContext<'a>, now: Timestamp) -> Witnesses<'a> {
+    let staple = match context.revocation {
+        Some(revocation) => revocation.staple(context.signer.chain(), now).await,
+        None => None,
+    };
+    Witnesses::gather(context.time_stamps, staple).await
+}
+
+fn outcome(stamp: Option<Result<(), StampError>>) -> StampOutcome {
+    match stamp {
+        None => StampOutcome::NotAsked,
+        Some(Ok(())) => StampOutcome::Stamped,
+        Some(Err(reason)) => {
+            tracing::warn!(%reason, "the image is signed without a time-stamp");
+            StampOutcome::Missing(reason)
+        }
+    }
 }
 
 /// The credential that the image brings, validated. An image with several stores, or with one that cannot be
@@ -202,6 +243,7 @@ fn prepare(
     image: &Bytes,
     definition: &mut ManifestDefinition<'_>,
     context: &SignContext<'_>,
+    witnesses: &Witnesses<'_>,
 ) -> Result<Prepared, SignError> {
     thread::scope(|scope| {
         let image_digest = ImageDigest::begin(scope, image);
@@ -211,14 +253,15 @@ fn prepare(
             definition.fingerprint.map(|_| scope.spawn(move || Fingerprint::of_image(image, format)));
         let parent = parent_credential(&asset, context.trust);
         definition.inception = inception(parent.is_some(), definition.options, context.settings);
-        let (mut draft, mut embedding) = lay_out(&asset, definition, parent.clone(), context.signer)?;
+        let (mut draft, mut embedding) =
+            lay_out(&asset, definition, parent.clone(), context.signer, witnesses)?;
         let (image_hash, mut hard_binding) = image_digest.finish_with(&embedding.hashed());
         if let Some(fingerprint) = fingerprint {
             definition.fingerprint = computed(fingerprint.join());
             if definition.fingerprint.is_some() {
                 draft.set_soft_binding(definition)?;
             } else {
-                (draft, embedding) = lay_out(&asset, definition, parent, context.signer)?;
+                (draft, embedding) = lay_out(&asset, definition, parent, context.signer, witnesses)?;
                 hard_binding = Sha256Hash::of_pieces(&embedding.hashed());
             }
         }
@@ -242,8 +285,9 @@ fn lay_out(
     definition: &ManifestDefinition<'_>,
     parent: Option<ParentCredential>,
     signer: &dyn Signer,
+    witnesses: &Witnesses<'_>,
 ) -> Result<(Draft, Embedding), SignError> {
-    let draft = Draft::new(definition, asset.format(), parent, signer)?;
+    let draft = Draft::new(definition, asset.format(), parent, signer, witnesses)?;
     let record = record_payloads(asset, definition.proof_uri);
     let embedding = Embedding::plan(asset, &record, draft.store_length())?;
     Ok((draft, embedding))

@@ -10,7 +10,7 @@ use crate::{
     embed::Embedding,
     manifest::SignOptions,
     proof::{Proof, ProofId, ProofStoreError},
-    sign::{SignContext, SignError, SignedImage, record_payloads, sign_as},
+    sign::{SignContext, SignError, SignedImage, StampOutcome, record_payloads, sign_as},
 };
 
 /// Signs `image` under `id`; when it was signed under that id before, hands out the very same signed image.
@@ -72,5 +72,5 @@ fn reissue(image: &Bytes, proof: Proof, context: &SignContext<'_>) -> Result<Sig
         let reason = format!("the manifest store of proof {} does not cover the image any more", record.id);
         return Err(SignError::Credential(reason));
     }
-    Ok(SignedImage { image: signed, record })
+    Ok(SignedImage { image: signed, record, stamp: StampOutcome::NotAsked })
 }

@@ -120,6 +120,8 @@ impl Service {
             clock: &*self.ports.clock,
             proof_uris: &self.settings.proof_uris,
             trust,
+            time_stamps: self.ports.authorities.time_stamps.as_deref(),
+            revocation: self.ports.authorities.revocation.as_deref(),
             settings: &self.settings.sign,
         }
     }

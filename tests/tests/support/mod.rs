@@ -89,6 +89,8 @@ impl Newsroom {
             clock: &self.clock,
             proof_uris: &self.proof_uris,
             trust: &self.trust,
+            time_stamps: None,
+            revocation: None,
             settings: &self.settings,
         }
     }

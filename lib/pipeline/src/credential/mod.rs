@@ -10,13 +10,15 @@ mod library_error;
 mod outline;
 mod reading;
 mod time_stamp;
+mod witnesses;
 mod writing;
 
 pub use claim_signature::{ClaimSignature, MAX_CERTIFICATES, MAX_STAPLES, StampToken};
 pub(crate) use reading::LibraryTrust;
 pub use reading::{CredentialReading, Status, StatusKind, ValidationState};
 pub use time_stamp::{StampJudgement, judge_stamps};
-pub(crate) use writing::{Draft, ParentCredential};
+pub(crate) use witnesses::Witnesses;
+pub(crate) use writing::{Draft, ParentCredential, SignedStore};
 
 use thiserror::Error;
 

@@ -13,7 +13,7 @@ use c2pa::{
 };
 use serde_json::{Value, json};
 
-use super::CredentialError;
+use super::{CredentialError, Witnesses};
 use crate::{
     asset::Format,
     digest::Sha256Hash,
@@ -22,6 +22,7 @@ use crate::{
         SOFT_BINDING_LABEL, SPEC_VERSION, TRAINING_LABEL,
     },
     signer::{Signer, SignerError, SigningAlgorithm},
+    time_stamp_authority::StampError,
 };
 
 /// The credential that the image came with, validated, as it goes into the new manifest.
@@ -60,6 +61,7 @@ impl Draft {
         format: Format,
         parent: Option<ParentCredential>,
         signer: &dyn Signer,
+        witnesses: &Witnesses<'_>,
     ) -> Result<Self, CredentialError> {
         let mut builder = Builder::from_shared_context(signing_context()?);
         builder.definition.label = Some(definition.id.manifest_label());
@@ -86,7 +88,7 @@ impl Draft {
         for assertion in &definition.options.custom_assertions {
             builder.add_assertion(assertion.label(), assertion.data())?;
         }
-        let length = builder.data_hashed_placeholder(cose_length(signer), BARE_STORE)?.len();
+        let length = builder.data_hashed_placeholder(cose_length(signer, witnesses), BARE_STORE)?.len();
         Ok(Self { builder, length })
     }
 
@@ -109,26 +111,36 @@ impl Draft {
     }
 
     /// Signs. `hash` is the SHA-256 of the signed image without the `exclusion` (in bytes) in
-    /// which the store will stand.
+    /// which the store will stand. `witnesses` are those that the draft was made with.
     ///
     /// # Errors
-    /// When the signer fails, or the library does.
+    /// When the signer fails, or the library does. A witness that fails is missing in the store, nothing more.
     pub(crate) async fn sign(
         mut self,
         hash: Sha256Hash,
         exclusion: Range<usize>,
         signer: &dyn Signer,
-    ) -> Result<Vec<u8>, CredentialError> {
+        witnesses: &Witnesses<'_>,
+    ) -> Result<SignedStore, CredentialError> {
         let mut hard_binding = DataHash::new(HARD_BINDING_NAME, "sha256");
         hard_binding.add_exclusion(HashRange::new(exclusion.start as u64, exclusion.len() as u64));
         hard_binding.set_hash(hash.as_bytes().to_vec());
-        let port = PortSigner { signer, failure: Mutex::new(None) };
+        let port = PortSigner { signer, witnesses, failure: Mutex::new(None), stamp: Mutex::new(None) };
         let signed = self.builder.sign_data_hashed_embeddable_async(&port, &hard_binding, BARE_STORE).await;
-        signed.map_err(|error| match port.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(failure) => CredentialError::Signer(failure),
-            None => CredentialError::Library(error),
-        })
+        let stamp = port.stamp.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (signed, port.failure.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            (Ok(store), _) => Ok(SignedStore { store, stamp }),
+            (Err(_), Some(failure)) => Err(CredentialError::Signer(failure)),
+            (Err(error), None) => Err(CredentialError::Library(error)),
+        }
     }
+}
+
+/// A manifest store, signed.
+pub(crate) struct SignedStore {
+    pub(crate) store: Vec<u8>,
+    /// What became of the time-stamp; `None` when none was asked for.
+    pub(crate) stamp: Option<Result<(), StampError>>,
 }
 
 /// The library's settings, read once: reading them took about a tenth of signing a small picture.
@@ -188,8 +200,8 @@ fn widest_hard_binding() -> DataHash {
 
 /// The exact length of the tagged COSE_Sign1 structure (RFC 9052, section 4.2) that the library is going to
 /// make, in bytes. Told exactly, the library adds no padding, of which it needs 263 bytes or none; and padding
-/// stands where no signature covers it.
-fn cose_length(signer: &dyn Signer) -> usize {
+/// stands where no signature covers it. With a time-stamp, whose length nobody knows before, there is padding.
+fn cose_length(signer: &dyn Signer, witnesses: &Witnesses<'_>) -> usize {
     let algorithm = match signer.algorithm() {
         SigningAlgorithm::Es256 | SigningAlgorithm::Ed25519 => 1,
         SigningAlgorithm::Ps256 | SigningAlgorithm::Es384 => 2,
@@ -201,12 +213,18 @@ fn cose_length(signer: &dyn Signer) -> usize {
     // A map of two: the keys 1 and 33, and their values.
     let protected = 1 + (1 + algorithm) + (2 + array_header + certificates);
     let signature = signer.signature_length();
-    // The tag; an array of the protected header, an empty map, no payload and the signature.
-    1 + 1 + (cbor_header_length(protected) + protected) + 1 + 1 + (cbor_header_length(signature) + signature)
+    // The tag; an array of the protected header, a map, no payload and the signature.
+    let bare = 1
+        + 1
+        + (cbor_header_length(protected) + protected)
+        + 1
+        + 1
+        + (cbor_header_length(signature) + signature);
+    bare + witnesses.header_length()
 }
 
 /// The length of the header of a CBOR string or array of `length` bytes or items (RFC 8949, section 3).
-fn cbor_header_length(length: usize) -> usize {
+pub(super) fn cbor_header_length(length: usize) -> usize {
     match length {
         0..=23 => 1,
         24..=0xFF => 2,
@@ -215,10 +233,12 @@ fn cbor_header_length(length: usize) -> usize {
     }
 }
 
-/// Lets the library ask our signer, and keeps the reason when that fails.
+/// Lets the library ask our signer and our witnesses, and keeps the reason when one of them fails.
 struct PortSigner<'a> {
     signer: &'a dyn Signer,
+    witnesses: &'a Witnesses<'a>,
     failure: Mutex<Option<SignerError>>,
+    stamp: Mutex<Option<Result<(), StampError>>>,
 }
 
 #[async_trait]
@@ -244,6 +264,20 @@ impl AsyncSigner for PortSigner<'_> {
     }
 
     fn reserve_size(&self) -> usize {
-        cose_length(self.signer)
+        cose_length(self.signer, self.witnesses)
+    }
+
+    async fn send_timestamp_request(&self, message: &[u8]) -> Option<c2pa::Result<Vec<u8>>> {
+        let (response, outcome) = match self.witnesses.stamp(message).await? {
+            Ok(response) => (Some(Ok(response)), Ok(())),
+            // The library would give up on an error; an image without a time-stamp is better than none.
+            Err(reason) => (None, Err(reason)),
+        };
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        response
+    }
+
+    async fn ocsp_val(&self) -> Option<Vec<u8>> {
+        self.witnesses.staple().map(<[u8]>::to_vec)
     }
 }
