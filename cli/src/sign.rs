@@ -12,12 +12,13 @@ use credlink_pipeline::{
         Creator, CustomAssertion, CustomAssertionError, DigitalSourceType, SignOptions, Title, TrainingUse,
     },
     proof::ProofRecord,
-    sign::{SignContext, SignError, sign},
+    sign::{SignContext, SignError, StampOutcome, sign},
 };
 use credlink_service::{
     clock::SystemClock,
     config::ConfigError,
     installation::{Installation, InstallationError},
+    outbound::{self, TimeStampUrl},
 };
 use thiserror::Error;
 
@@ -31,6 +32,7 @@ use crate::{
 #[command(after_help = "Examples:
   credlink sign photo.jpg -o signed.jpg --creator 'Jane Doe' --title 'The harbour'
   credlink sign render.png -o signed.png --digital-source-type trainedAlgorithmicMedia
+  credlink sign photo.jpg -o signed.jpg --tsa http://timestamp.example.com/tsa
   credlink sign photo.jpg -o signed.jpg --assertions desk.json --training notAllowed --json
   curl -s https://example.com/photo.webp | credlink sign - -o - > signed.webp
 
@@ -57,6 +59,9 @@ pub(crate) struct SignArgs {
     /// JSON file with assertions of your own
     #[arg(long, value_name = "FILE")]
     assertions: Option<PathBuf>,
+    /// The time-stamp authority to ask (RFC 3161), in place of TIMESTAMP_URL
+    #[arg(long, value_name = "URL")]
+    tsa: Option<TimeStampUrl>,
     /// Replace the output file when there is one
     #[arg(long)]
     force: bool,
@@ -115,7 +120,8 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
     if args.json && files::is_standard(&args.output) {
         return Err(SignCommandError::TwoResults);
     }
-    let config = environment::config(data)?;
+    let mut config = environment::config(data)?;
+    config.time_stamp_url = args.tsa.or(config.time_stamp_url);
     environment::log_command(&config);
     let settings = config.sign_settings();
     let proof_uris = config.proof_uris(config.listen)?;
@@ -131,20 +137,24 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
     };
     let installation = Installation::new(&config.data);
     let signer = installation.signer(config.signing_certificate.as_deref())?;
+    let authorities = outbound::authorities(&config);
     let context = SignContext {
         signer: &*signer,
         proofs: &*installation.proofs()?,
         clock: &SystemClock,
         proof_uris: &proof_uris,
         trust: &installation.trust(&config.anchor_files())?,
-        time_stamps: None,
-        revocation: None,
+        time_stamps: authorities.time_stamps.as_deref(),
+        revocation: authorities.revocation.as_deref(),
         settings: &settings,
     };
     let signed = environment::small_runtime()?
         .block_on(sign(image, &options, &context))
         .map_err(|cause| SignCommandError::Sign { image: files::name(&args.image), cause })?;
     output.finish(&signed.image)?;
+    if let StampOutcome::Missing(reason) = &signed.stamp {
+        writeln!(io::stderr(), "credlink: signed without a time-stamp: {reason}")?;
+    }
     if !files::is_standard(&args.output) {
         tell(&args.output, &signed.record, args.json)?;
     }

@@ -2,7 +2,7 @@
 //! a time-stamp authority.
 //!
 //! Whoever makes an image chooses the addresses in its certificates. So there is one client for all of it, and it asks
-//! public hosts only: [`target`] takes one spelling of a URL, `reach` says which hosts are meant, `connector` judges the
+//! public hosts only: `target` takes one spelling of a URL, `reach` says which hosts are meant, `connector` judges the
 //! addresses that a name leads to and connects to exactly these, `client` bounds time and length. What the operator
 //! named may be anywhere.
 
