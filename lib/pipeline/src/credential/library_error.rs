@@ -37,6 +37,8 @@ pub(super) fn code_of(error: &Error) -> &'static str {
         Error::HashMismatch(_) => "assertion.dataHash.mismatch",
         Error::IngredientNotFound | Error::CyclicIngredients { .. } => "assertion.ingredient.malformed",
         Error::ClaimVerification(_) => "ingredient.manifest.missing",
+        // The library's word for a history that is longer than it follows.
+        Error::InvalidAsset(reason) if reason.contains("depth") => "com.credlink.store.limit",
         Error::TooManyAssertions { .. } | Error::InsufficientMemory => "com.credlink.store.limit",
         _ => "general.error",
     }

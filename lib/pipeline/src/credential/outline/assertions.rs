@@ -18,6 +18,27 @@ pub(super) fn objections(store: &Superbox<'_>) -> Vec<Status> {
     found
 }
 
+/// What speaks against these assertions in an update manifest: it has one ingredient, its parent, and leaves the content
+/// to the parent's hard binding (C2PA 2.4, section 11.2.2).
+pub(super) fn objections_to_update(store: &Superbox<'_>) -> Vec<Status> {
+    let named = |name: &'static str| store.superboxes.iter().filter(move |one| one.label.starts_with(name));
+    let relationship = |ingredient: &Superbox<'_>| {
+        let value = decoded(ingredient.content(b"cbor")?)?;
+        Some(field(&value, "relationship")?.as_text()? == "parentOf")
+    };
+    let ingredients: Vec<_> = named("c2pa.ingredient").map(relationship).collect();
+    let mut found = Vec::new();
+    if ingredients != [Some(true)] {
+        let reason = "an update manifest has one ingredient, and it is the parent";
+        found.push(failure("manifest.update.wrongParents", reason.into()));
+    }
+    if named("c2pa.hash.").next().is_some() {
+        let reason = "an update manifest has no hard binding of its own";
+        found.push(failure("manifest.update.invalid", reason.into()));
+    }
+    found
+}
+
 /// A claim names an assertion by its label, and so only one of two with the same label.
 fn twice(store: &Superbox<'_>) -> impl Fn(&Superbox<'_>) -> Option<Status> {
     let mut labels: Vec<&str> = store.superboxes.iter().map(|one| one.label).collect();

@@ -4,7 +4,7 @@
 
 mod assertions;
 mod boxes;
-mod cbor_depth;
+mod cbor_cost;
 mod claim;
 mod cose;
 
@@ -15,9 +15,13 @@ use ciborium::Value;
 
 use super::{Status, StatusKind};
 use boxes::{BoxError, MAX_BOXES, Superbox};
+use cbor_cost::{Allowance, TooMuch};
 
 /// The most bytes that all compressed manifests of a store may unpack to, together. The library knows a limit for each.
 const MAX_UNPACKED: u64 = 32 * 1024 * 1024;
+
+/// The most assertions in a manifest. Real ones have some tens; the library compares each with each.
+const MAX_ASSERTIONS: usize = 500;
 
 /// The code for a signature that does not say clearly whose it is. Nobody is to be named then.
 pub(super) const UNCLEAR_SIGNER: &str = "signingCredential.invalid";
@@ -38,13 +42,17 @@ pub(super) fn objections(store: &[u8]) -> Result<Vec<Status>, Status> {
         .map(|bytes| bytes.as_ref().map(|bytes| Superbox::read(bytes, &mut boxes)).transpose())
         .collect::<Result<_, _>>()
         .map_err(|error| failure(COMPRESSED_INVALID, error.to_string()))?;
+    if inner.iter().flatten().any(|manifest| manifest.is(b"c2cm") || manifest.content(b"brob").is_some()) {
+        return Err(failure(COMPRESSED_INVALID, "a compressed manifest holds a compressed manifest".into()));
+    }
     let manifests: Vec<&Superbox<'_>> = outer
         .superboxes
         .iter()
         .zip(&inner)
         .map(|(packed, unpacked)| unpacked.as_ref().unwrap_or(packed))
         .collect();
-    manifests.iter().try_for_each(|manifest| bounded_cbor(manifest))?;
+    let mut allowance = Allowance::new();
+    manifests.iter().try_for_each(|manifest| affordable(manifest, false, &mut allowance))?;
     let known = |manifest: &&&Superbox<'_>| MANIFESTS.iter().any(|kind| manifest.is(kind));
     let Some(active) = manifests.iter().rfind(known) else {
         return Ok(vec![failure("claim.missing", "there is no manifest in the store".into())]);
@@ -78,12 +86,15 @@ pub(super) fn supersede(status: &mut Vec<Status>, objections: &[Status]) {
     });
 }
 
+/// The code of our own for a store that is larger than we look at.
+const LIMIT: &str = "com.credlink.store.limit";
+
 const COMPRESSED_INVALID: &str = "manifest.compressed.invalid";
 
 fn refused(error: BoxError) -> Status {
     let code = match error {
         BoxError::Damaged(_) => "claim.missing",
-        BoxError::TooMany | BoxError::TooDeep => "com.credlink.store.limit",
+        BoxError::TooMany | BoxError::TooDeep => LIMIT,
     };
     failure(code, error.to_string())
 }
@@ -114,22 +125,23 @@ fn unpacked(store: &Superbox<'_>) -> Result<Vec<Option<Vec<u8>>>, Status> {
     store.superboxes.iter().map(unpack).collect()
 }
 
-/// No CBOR in a manifest nests too deep for a decoder.
-fn bounded_cbor(within: &Superbox<'_>) -> Result<(), Status> {
-    for (kind, content) in &within.contents {
-        if *kind == b"cbor" && cbor_depth::is_too_deep(content) {
-            let code = if within.is(b"c2cl") {
-                "claim.cbor.invalid"
-            } else if within.is(b"c2cs") {
-                "claimSignature.mismatch"
-            } else {
-                "assertion.cbor.invalid"
-            };
-            let reason = format!("the CBOR of {} nests deeper than {}", within.label, cbor_depth::MAX_DEPTH);
-            return Err(failure(code, reason));
-        }
+/// There are not too many assertions in a manifest, and its CBOR can be decoded.
+fn affordable(within: &Superbox<'_>, is_assertion: bool, allowance: &mut Allowance) -> Result<(), Status> {
+    if within.is(b"c2as") && within.superboxes.len() > MAX_ASSERTIONS {
+        return Err(failure(LIMIT, format!("a manifest has more than {MAX_ASSERTIONS} assertions")));
     }
-    within.superboxes.iter().try_for_each(bounded_cbor)
+    for (_, content) in within.contents.iter().filter(|(kind, _)| *kind == b"cbor") {
+        let Err(reason) = allowance.spend(content, is_assertion) else { continue };
+        let code = match reason {
+            TooMuch::Items | TooMuch::Binary => LIMIT,
+            TooMuch::Deep if within.is(b"c2cl") => "claim.cbor.invalid",
+            TooMuch::Deep if within.is(b"c2cs") => "claimSignature.mismatch",
+            TooMuch::Deep => "assertion.cbor.invalid",
+        };
+        return Err(failure(code, format!("{}: {reason}", within.label)));
+    }
+    let holds_assertions = is_assertion || within.is(b"c2as");
+    within.superboxes.iter().try_for_each(|inner| affordable(inner, holds_assertions, allowance))
 }
 
 fn objections_to(manifest: &Superbox<'_>) -> Vec<Status> {
@@ -147,6 +159,9 @@ fn objections_to(manifest: &Superbox<'_>) -> Vec<Status> {
         None => found.push(failure("assertion.missing", "the manifest has no assertion store".into())),
         Some(store) => {
             found.extend(assertions::objections(store));
+            if manifest.is(b"c2um") {
+                found.extend(assertions::objections_to_update(store));
+            }
             // A claim that is none declares nothing.
             let is_claim = !found.iter().any(|status| status.code.starts_with("claim."));
             let claim = of_kind(b"c2cl").next().filter(|_| is_claim);
