@@ -53,7 +53,7 @@ class Signature:
     @property
     def size(self) -> int:
         """The length that the signature is padded to, so that it is known before there is one."""
-        held = sum(len(one) + 8 for one in (*self.certificates * 2, *self.staples))
+        held = sum(len(one) + 8 for one in (*self.certificates, *self.certificates, *self.staples))
         further = len(cbor2.dumps([*map(list, self.protected), *map(list, self.unprotected)]))
         return 1500 + held + further + (14_000 if self.stamp else 0)
 
@@ -66,9 +66,12 @@ def signed(claim: bytes, how: Signature) -> bytes:
     if how.bend is not None:
         return how.bend([protected, unprotected, None, value])
     empty = tagged([protected, unprotected | {"pad": b""}, None, value])
-    # The length of a longer byte string takes two more bytes.
-    unprotected["pad"] = bytes(how.size - len(empty) - 2)
-    return tagged([protected, unprotected, None, value])
+    # The length of the byte string takes more bytes when it is longer.
+    for more in (1, 2, 4):
+        whole = tagged([protected, unprotected | {"pad": bytes(how.size - len(empty) - more)}, None, value])
+        if len(whole) == how.size:
+            return whole
+    raise AssertionError(f"no padding makes up {how.size} bytes")
 
 
 def tagged(parts: list) -> bytes:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 SEQUENCE = 0x30
+SET = 0x31
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
 GENERALIZED_TIME = 0x18
-VERSION = 0xA0
-"""The tag of the version of a certificate, which stands before everything else in it."""
+FIRST = 0xA0
+"""The first of the tags that depend on their place, [0]."""
 
 
 def element(tag: int, *contents: bytes) -> bytes:

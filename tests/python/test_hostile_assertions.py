@@ -1,7 +1,6 @@
 """Hostile assertions: not there, not named, not what was hashed, not CBOR or JSON, and actions that cannot be."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import cbor2
 
@@ -12,7 +11,6 @@ from c2pa_writer import (
     assertion,
     created_action,
     json_assertion,
-    reference,
 )
 from cose import Signature
 from hostile import Case, judge, leaf, picture, table

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import cbor2
 
-from c2pa_writer import CBOR, CLAIM, Manifest, box, created_action, data_hash, superbox
+from c2pa_writer import CLAIM, Manifest, box, data_hash, superbox
 from cose import Signature
 from hostile import Case, judge, leaf, picture, table
 
