@@ -24,7 +24,7 @@ use super::{
 
 /// Addresses of one name that are tried, and how long each may take.
 const MAX_ATTEMPTS: usize = 4;
-const MAX_CONNECT_TIME: Duration = Duration::from_secs(1);
+const MAX_CONNECT_TIME: Duration = Duration::from_millis(400);
 
 /// Makes connections. A name is resolved once, all its addresses are judged, and the connection is made to one of
 /// these: a second look-up might answer otherwise (DNS rebinding).
