@@ -11,7 +11,7 @@ use credlink_pipeline::{
     credential::{StatusKind, ValidationState},
     timestamp::{Clock, Timestamp},
     verdict::{Substitution, VerificationReport},
-    verify::{VerifyContext, VerifyError, verify},
+    verify::{RECOVERED, VerifyContext, VerifyError, verify},
 };
 use credlink_service::{
     anchors::AnchorFile,
@@ -210,11 +210,14 @@ fn write_alarm(out: &mut impl Write, substitution: &Substitution) -> io::Result<
 }
 
 fn verdict(report: &VerificationReport) -> &'static str {
+    let is_recovered = report.status.iter().any(|status| status.code == RECOVERED);
     match (report.valid, report.state) {
+        (true, ValidationState::None) => "valid, by a proof of the first system",
+        (true, _) if is_recovered => "valid, by the credential that is kept for it; the file carries none",
         (true, ValidationState::Trusted) => "valid, and the signer is trusted",
         (true, _) => "valid, but the signer is not known here",
-        (false, ValidationState::None) => "no credential",
         (false, _) if report.substitution.is_some() => "not valid: the credential was exchanged",
+        (false, ValidationState::None) if !report.details.has_manifest => "no credential",
         (false, _) => "not valid",
     }
 }

@@ -44,9 +44,12 @@ impl Judged {
         Self { reading, status, certificate: report }
     }
 
-    /// The state that the statuses amount to (C2PA 2.4, section 14.3).
+    /// The state that the statuses amount to (C2PA 2.4, section 14.3); none for a manifest that is not of C2PA.
     pub(crate) fn state(&self) -> ValidationState {
         const UNTRUSTED: &str = "signingCredential.untrusted";
+        if self.reading.is_legacy() {
+            return ValidationState::None;
+        }
         let failures = || self.status.iter().filter(|status| status.kind == StatusKind::Failure);
         let succeeded = |code: &str| self.status.iter().any(|status| status.is_success_of_active(code));
         let holds = succeeded("claimSignature.validated") && succeeded(INSIDE_VALIDITY);

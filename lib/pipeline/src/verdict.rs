@@ -9,6 +9,7 @@ use crate::{
     digest::Sha256Hash,
     extract::ExtractionReport,
     judged::Judged,
+    legacy,
     proof::{ProofId, ProofRecord},
     timestamp::Timestamp,
 };
@@ -291,6 +292,8 @@ fn row(check: &str, earned: bool, of: u8, reason: &str) -> ScoreRow {
     ScoreRow { check: check.into(), points: if earned { of } else { 0 }, of, reason: reason.into() }
 }
 
+const VALIDATED: &str = "claimSignature.validated";
+
 /// Why the signature of the active manifest does not hold; what belongs to the certificate is not asked here.
 fn signature_objection(status: &[Status]) -> Option<String> {
     let active = || status.iter().filter(|status| status.ingredient.is_none());
@@ -298,11 +301,13 @@ fn signature_objection(status: &[Status]) -> Option<String> {
         let explanation = failure.explanation.as_deref().unwrap_or("the check failed");
         return Some(format!("{}: {explanation}", failure.code));
     }
-    if !status.iter().any(|status| status.is_success_of_active("claimSignature.validated")) {
+    let succeeded =
+        |is: fn(&str) -> bool| active().any(|status| status.kind == StatusKind::Success && is(&status.code));
+    if !succeeded(|code| [VALIDATED, legacy::SIGNATURE_VALIDATED].contains(&code)) {
         return Some("the claim signature was not validated".into());
     }
     // The hard bindings: dataHash, boxesHash, bmffHash (C2PA 2.4, section 15.2).
-    if !active().any(|status| status.kind == StatusKind::Success && status.code.ends_with("Hash.match")) {
+    if !succeeded(|code| code.ends_with("Hash.match") || code == legacy::CONTENT_MATCH) {
         return Some("the content was not checked against the manifest".into());
     }
     None

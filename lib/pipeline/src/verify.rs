@@ -14,12 +14,16 @@ use crate::{
     judged::{Judged, objections_to_store},
     jumbf::manifest_labels,
     kept_credential::{Belonging, KeptCredential},
+    legacy,
     proof::{Proof, ProofId, ProofRecord, ProofStore},
     proof_uri::{ProofUriBase, parse_proof_uri},
     timestamp::{Clock, Timestamp},
     trust::TrustAnchors,
     verdict::{Evidence, ProofLookup, ProofSummary, VerificationReport, details, is_valid},
 };
+
+/// The status that says: the manifest store that was judged was not in the file, but kept.
+pub const RECOVERED: &str = "com.credlink.store.recovered";
 
 /// What verification needs from outside.
 #[derive(Clone, Copy)]
@@ -157,6 +161,9 @@ impl Case<'_> {
             Ok(proof) => proof,
             Err(lookup) => {
                 finding.lookup = lookup;
+                if let Some(legacy) = self.legacy().await {
+                    finding.judged = Some(legacy);
+                }
                 return finding;
             }
         };
@@ -175,6 +182,13 @@ impl Case<'_> {
             finding.judged = Some(Judged::of(reading, self.context, self.now).await);
         }
         finding
+    }
+
+    /// The credential of CredLink's first system, if that is what the image carries.
+    async fn legacy(&self) -> Option<Judged> {
+        let manifest = self.extraction.legacy_manifest.as_deref()?;
+        let credential = legacy::read(manifest, &self.asset, self.context.trust)?;
+        Some(Judged::of(CredentialReading::from(credential), self.context, self.now).await)
     }
 
     /// The proof to judge the image by, or why there is none.
@@ -277,7 +291,7 @@ impl Case<'_> {
 /// several stores (C2PA 2.4, section 15.5): putting the right one back does not mend that.
 fn status_of_recovery(belonging: Belonging) -> Vec<Status> {
     let recovered = "the file has no manifest store that can be read; the one that is kept was judged";
-    let mut status = vec![Status::new(StatusKind::Informational, "com.credlink.store.recovered", recovered)];
+    let mut status = vec![Status::new(StatusKind::Informational, RECOVERED, recovered)];
     if belonging == Belonging::UnchangedButStore {
         let broken =
             "the file carries a manifest store that is damaged, or several; nothing else has changed";

@@ -8,7 +8,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use credlink_pipeline::{proof::ProofRecord, sign::SignedImage, timestamp::Timestamp};
+use credlink_pipeline::{
+    sign::{SignedImage, StampOutcome},
+    timestamp::Timestamp,
+};
 use serde::Serialize;
 
 use crate::{
@@ -39,7 +42,7 @@ pub(crate) async fn answer(
         Some(_) if too_long => elsewhere(service, &signed, &disposition, asked).await?,
         _ => whole(&signed, &disposition),
     };
-    describe(response.headers_mut(), &signed.record, asked.since);
+    describe(response.headers_mut(), &signed, asked.since);
     Ok(response)
 }
 
@@ -81,11 +84,18 @@ async fn elsewhere(
     Ok(response)
 }
 
-fn describe(headers: &mut HeaderMap, record: &ProofRecord, since: Instant) {
+fn describe(headers: &mut HeaderMap, signed: &SignedImage, since: Instant) {
+    let record = &signed.record;
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     insert(headers, HeaderName::from_static("x-proof-uri"), &record.uri);
     insert(headers, HeaderName::from_static("x-manifest-hash"), &record.manifest_hash.to_string());
     insert(headers, HeaderName::from_static("x-processing-time"), &since.elapsed().as_millis().to_string());
+    let stamp = match signed.stamp {
+        StampOutcome::NotAsked => return,
+        StampOutcome::Stamped => "stamped",
+        StampOutcome::Missing(_) => "missing",
+    };
+    insert(headers, HeaderName::from_static("x-time-stamp"), stamp);
 }
 
 /// All values are ASCII by construction.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use x509_parser::pem::Pem;
 
 use super::{ClaimSignature, ParentCredential, library_error, outline};
-use crate::{asset::Format, manifest::PROOF_LABEL, trust::TrustAnchors};
+use crate::{asset::Format, legacy::LegacyCredential, manifest::PROOF_LABEL, trust::TrustAnchors};
 
 /// The trust anchors as the library wants them. It judges ingredients by them; the active manifest's signer is judged
 /// in [`certificate`](crate::certificate).
@@ -117,7 +117,35 @@ pub struct CredentialReading {
     results: Value,
 }
 
+impl From<LegacyCredential> for CredentialReading {
+    /// A manifest of the first system has no label, no history and no time-stamp.
+    fn from(legacy: LegacyCredential) -> Self {
+        let signature = ClaimSignature {
+            algorithm: Some(legacy.algorithm),
+            chain: legacy.chain,
+            ..ClaimSignature::default()
+        };
+        Self {
+            status: legacy.status,
+            active_manifest: Some(LEGACY_LABEL.to_owned()),
+            manifest: Some(legacy.manifest),
+            ingredients: Vec::new(),
+            proof_uri: legacy.proof_uri,
+            signature: (!signature.chain.is_empty()).then_some(signature),
+            results: Value::Null,
+        }
+    }
+}
+
+/// Stands for the label that a manifest of the first system has not got.
+const LEGACY_LABEL: &str = "legacy";
+
 impl CredentialReading {
+    /// Whether this is a manifest of CredLink's first system, and none of C2PA.
+    pub fn is_legacy(&self) -> bool {
+        self.active_manifest.as_deref() == Some(LEGACY_LABEL)
+    }
+
     /// Validates `store` against `image`. Never fails: what cannot be read is a reading that says so.
     pub fn of(store: &[u8], image: &[u8], format: Format, trust: &TrustAnchors) -> Self {
         match outline::objections(store) {
