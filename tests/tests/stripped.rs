@@ -159,7 +159,7 @@ fn chequered_png() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 64, 48);
     encoder.set_color(png::ColorType::Grayscale);
-    let square = |x: usize, y: usize| if (x / 16 + y / 12) % 2 == 0 { 20 } else { 230 };
+    let square = |x: usize, y: usize| if (x / 16 + y / 12).is_multiple_of(2) { 20 } else { 230 };
     let pixels: Vec<u8> = (0..48).flat_map(|y| (0..64).map(move |x| square(x, y))).collect();
     let mut writer = encoder.write_header().unwrap();
     writer.write_image_data(&pixels).unwrap();
