@@ -15,6 +15,9 @@ from authorities import DAY, NOW, Holder
 class RevocationServer:
     """Answers for one issuer. `revoked` is what it says; `asked` are the paths that were asked for."""
 
+    serial = 0
+    """The certificate that the list is about."""
+
     def __init__(self, issuer: Holder) -> None:
         self.issuer = issuer
         self.revoked = False
@@ -29,10 +32,11 @@ class RevocationServer:
         """Where it answers, as `host:port`."""
         return f"127.0.0.1:{self._server.server_address[1]}"
 
-    def responder_named(self, host: str | None = None) -> tuple[x509.ExtensionType, bool]:
+    def responder_named(self) -> tuple[x509.ExtensionType, bool]:
         """The extension that names the responder."""
-        access = x509.UniformResourceIdentifier(f"http://{host or self.host}/ocsp")
-        return x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, access)]), False
+        place = x509.UniformResourceIdentifier(f"http://{self.host}/ocsp")
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)
+        return x509.AuthorityInformationAccess([access]), False
 
     def list_named(self) -> tuple[x509.ExtensionType, bool]:
         """The extension that names the revocation list."""
@@ -77,9 +81,6 @@ class RevocationServer:
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY).build()
             builder = builder.add_revoked_certificate(entry)
         return builder.sign(self.issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
-
-    serial = 0
-    """The certificate that the list is about."""
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

@@ -28,7 +28,10 @@ ess_cert_id_alg = sha256
 
 
 class TimeStampServer:
-    """Answers as its mode says: `stamping`, `broken` (status 503), `silent` (never) or `other` (a stamp for another)."""
+    """Answers as its mode says.
+
+    `stamping`, `broken` (status 503), `silent` (never), or `other` (a stamp for something else).
+    """
 
     def __init__(self, authority: Holder | None = None, web_server: Holder | None = None) -> None:
         """`web_server` is the certificate to speak https with."""
