@@ -119,12 +119,26 @@ async function verify(file) {
 
 function verdict(report) {
   if (report.substitution) {
+    const { embeddedManifestHash: embedded, storedManifestHash: stored } = report.substitution;
+    const alarm = embedded
+      ? "Alarm: the image carries another credential than the one that was stored for it."
+      : "Alarm: the image names the proof of another picture.";
     return [
-      element("p", "Alarm: the image carries another credential than the one that was stored for it.", "verdict bad"),
-      facts([
-        ["Embedded", report.substitution.embeddedManifestHash],
-        ["Stored", report.substitution.storedManifestHash],
-      ]),
+      element("p", alarm, "verdict bad"),
+      facts([...(embedded ? [["Embedded", embedded]] : []), ["Stored", stored]]),
+    ];
+  }
+  const recovered = report.status.some((status) => status.code === "com.credlink.store.recovered");
+  if (report.valid && recovered) {
+    return [
+      element("p", "Valid, by the credential that is kept for it.", "verdict good"),
+      element("p", "The image carries no credential any more. It is as it was when it was signed."),
+    ];
+  }
+  if (report.valid && report.state === "none") {
+    return [
+      element("p", "Valid, by a proof of CredLink's first system.", "verdict good"),
+      element("p", "The image is as it was when it was signed. The proof is no C2PA credential."),
     ];
   }
   if (report.valid && report.state === "trusted") {
@@ -138,7 +152,7 @@ function verdict(report) {
       element("p", "The image is as it was when it was signed. Who signed it is only what the certificate says."),
     ];
   }
-  if (report.state === "none") {
+  if (report.state === "none" && !report.details.hasManifest) {
     return [
       element("p", "No credential was found.", "verdict doubt"),
       element("p", "That says nothing for or against the picture: most pictures have none, and many services remove them."),
