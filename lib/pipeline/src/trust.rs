@@ -22,7 +22,7 @@ pub struct AnchorList {
     certificates: Arc<[CertificateDer<'static>]>,
     /// What path building needs of each of them.
     roots: Arc<[TrustAnchor<'static>]>,
-    pem: String,
+    pem: Arc<str>,
 }
 
 /// A certificate in a bundle of trust anchors is none.
@@ -88,14 +88,14 @@ impl AnchorList {
         if certificates.is_empty() && !pem.trim().is_empty() {
             return Err(TrustAnchorsError::NoCertificate);
         }
-        Ok(Self { certificates: certificates.into(), roots: roots.into(), pem: pem.to_owned() })
+        Ok(Self { certificates: certificates.into(), roots: roots.into(), pem: pem.into() })
     }
 
     /// A list of one certificate in DER, for paths that have to end there; `None` when it cannot be an anchor.
     pub(crate) fn of_one(certificate: &[u8]) -> Option<Self> {
         let certificate = CertificateDer::from(certificate.to_vec());
         let root = anchor_from_trusted_cert(&certificate).ok()?.to_owned();
-        Some(Self { certificates: [certificate].into(), roots: [root].into(), pem: String::new() })
+        Some(Self { certificates: [certificate].into(), roots: [root].into(), pem: "".into() })
     }
 
     /// The certificates in DER, in the order of the bundle.

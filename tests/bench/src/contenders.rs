@@ -96,6 +96,8 @@ impl Contenders {
             clock: &SystemClock,
             proof_uris: &self.proof_uris,
             trust: &self.trust,
+            time_stamps: None,
+            revocation: None,
             settings,
         };
         let options = SignOptions::default();

@@ -9,11 +9,13 @@ use crate::{
     recovery::{bare_proof_uri, is_legacy_manifest},
 };
 
-/// The first text that looks like a proof URI; one that stands next to a name of ours goes before.
+/// The first text that looks like a proof URI; one that stands next to a name of ours goes before. At most
+/// [`MAX_URIS`] are looked at.
 pub(super) fn proof_uri_in(bytes: &[u8]) -> Option<String> {
     let mut first = None;
     let mut from = 0;
-    while let Some(found) = bytes.get(from..).and_then(|rest| memmem::find(rest, b"http")) {
+    for _ in 0..MAX_URIS {
+        let Some(found) = bytes.get(from..).and_then(|rest| memmem::find(rest, b"http")) else { break };
         let start = from + found;
         let end = end_of_uri(bytes, start);
         from = end;
@@ -59,6 +61,9 @@ pub(super) fn json_manifest_in(bytes: &[u8]) -> Option<JsonManifest<'_>> {
     }
     cut.map(JsonManifest::Cut)
 }
+
+/// A file that is full of addresses is not searched to its end: parsing millions of them takes seconds.
+const MAX_URIS: usize = 20_000;
 
 /// How far before a URI its name may stand, in bytes.
 const NEIGHBOURHOOD: usize = 64;
