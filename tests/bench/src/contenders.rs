@@ -6,11 +6,11 @@ use bytes::Bytes;
 use c2pa::{Builder, Context, Reader};
 use credlink_keys::{KeyKind, LocalKeys, LocalSigner};
 use credlink_pipeline::{
-    trust::TrustAnchors,
     manifest::SignOptions,
     proof_uri::ProofUriBase,
     sign::{SignContext, SignSettings, SignedImage, sign},
     timestamp::{Clock, Timestamp},
+    trust::TrustAnchors,
     verify::{VerifyContext, verify},
 };
 use credlink_proofs::MemoryProofStore;
