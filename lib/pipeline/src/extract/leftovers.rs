@@ -78,7 +78,7 @@ pub(super) fn pieces_of_a_store(asset: &Asset, extraction: &mut Extraction) {
         let salvaged = Salvaged::of(&found.store, |_| true);
         let is_broken = extraction.confidence <= BROKEN_STORE || salvage::is_broken(&found.store);
         if is_broken {
-            take_proof_uri(salvaged.proof_uri.clone(), extraction);
+            take_newer_proof_uri(&salvaged, extraction);
         }
         extraction.salvaged = Some(salvaged);
         return;
@@ -96,7 +96,7 @@ pub(super) fn pieces_of_a_store(asset: &Asset, extraction: &mut Extraction) {
         extraction.note("the label of a manifest was found outside of any manifest store");
         extraction.rank(Source::Partial, LOOSE_LABEL);
     }
-    take_proof_uri(salvaged.proof_uri.clone(), extraction);
+    take_newer_proof_uri(&salvaged, extraction);
     extraction.salvaged.get_or_insert(salvaged);
 }
 
@@ -116,6 +116,17 @@ const JSON_BOX: u8 = 45;
 const MISPLACED_STORE: u8 = 40;
 const LOOSE_JSON: u8 = 30;
 const LOOSE_LABEL: u8 = 10;
+
+/// Takes the proof URI that pieces of a store tell, also in place of one in EXIF or XMP. Those are written when an image
+/// is signed for the first time and never again, so no manifest is older.
+fn take_newer_proof_uri(salvaged: &Salvaged, extraction: &mut Extraction) {
+    let differs = salvaged.proof_uri.is_some() && salvaged.proof_uri != extraction.proof_uri;
+    if differs && matches!(extraction.proof_uri_source, Source::Exif | Source::Xmp) {
+        extraction.note("what is left of the manifest store names a newer proof than the recovery record");
+        extraction.proof_uri = None;
+    }
+    take_proof_uri(salvaged.proof_uri.clone(), extraction);
+}
 
 /// Takes a proof URI that was salvaged, unless a record tells one.
 fn take_proof_uri(uri: Option<String>, extraction: &mut Extraction) {

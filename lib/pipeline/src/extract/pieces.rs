@@ -48,7 +48,7 @@ impl Salvaged {
         let mut found = Self::default();
         let mut mentions = Labels::default();
         let mut in_active = true;
-        let kinds = memmem::rfind_iter(bytes, b"jumd").filter(|&at| is_ours(at)).take(MAX_BOXES);
+        let kinds = memmem::rfind_iter(bytes, b"jumd").take(MAX_BOXES).filter(|&at| is_ours(at));
         for description in kinds.filter_map(|at| Description::read(bytes, at)) {
             found.has_boxes = true;
             if description.is(b"c2ma") || description.is(b"c2um") {
@@ -151,7 +151,7 @@ impl Labels {
         const PREFIX: &[u8] = b"urn:c2pa:";
         const UUID: usize = 36;
         let mut others = Vec::new();
-        let places = memmem::rfind_iter(bytes, PREFIX).filter(|&at| is_ours(at)).take(MAX_MENTIONS);
+        let places = memmem::rfind_iter(bytes, PREFIX).take(MAX_MENTIONS).filter(|&at| is_ours(at));
         for at in places {
             let label = bytes.get(at..at + PREFIX.len() + UUID).and_then(|label| str::from_utf8(label).ok());
             let Some(label) = label else { continue };

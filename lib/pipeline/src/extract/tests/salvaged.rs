@@ -179,6 +179,24 @@ fn a_store_cut_anywhere_names_a_proof_as_soon_as_it_can() {
 }
 
 #[test]
+fn a_broken_store_goes_before_a_record_of_the_first_signature() {
+    let mut broken = history();
+    broken[..60].fill(0);
+    for format in FORMATS {
+        for (record, expected) in [
+            (exif_piece(format, &record(A).exif_tiff()), B),
+            (xmp_piece(format, &record(A).xmp_packet()), B),
+            (private_piece(format, &record(A).private_payload()), A),
+        ] {
+            let extraction = extracted(image(format, &[record, store_piece(format, &broken)], &[]));
+            assert_eq!(extraction.proof_uri.as_deref(), Some(expected), "{format}");
+        }
+        let pieces = [exif_piece(format, &record(A).exif_tiff()), store_piece(format, &history())];
+        assert_eq!(extracted(image(format, &pieces, &[])).proof_uri.as_deref(), Some(A), "{format}");
+    }
+}
+
+#[test]
 fn a_label_in_text_is_better_than_nothing() {
     let text = format!("was self#jumbf=/c2pa/{LABEL_A}/c2pa.signature before");
     for format in FORMATS {
