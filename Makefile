@@ -12,8 +12,9 @@ FN ?= sign
 EVENT ?= events/$(FN).json
 DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
+SALVAGE_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python salvage e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -51,6 +52,10 @@ test-python: .venv/installed ## Run the black-box tests against the built progra
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/python $(PYTEST_FLAGS)
 
 # The template as it is, in a local AWS, with the functions as cargo builds them for this machine.
+salvage: .venv/installed ## Damage 1,000 signed files, verify them, and write the figures into docs/salvage.md
+	cargo build --workspace --all-targets
+	PYTHONPATH=tests/python CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/python/salvage.py $(SALVAGE_FLAGS)
+
 e2e: .venv/installed .tools/aws/installed ## Deploy the template into a local AWS and test it there
 	cargo build --workspace --all-targets
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/aws $(PYTEST_FLAGS)
