@@ -48,6 +48,12 @@ def test_damage_to_the_store_alone_never_loses_the_proof(outcomes, damage):
     assert not lost
 
 
+def test_a_store_that_is_gone_is_put_back(outcomes):
+    stripped = [one for one in outcomes if one.case.damage == "store dropped"]
+    refused = [(one.case.format, one.report["status"]) for one in stripped if not one.report["valid"]]
+    assert stripped and not refused
+
+
 def test_a_picture_without_metadata_is_known_by_its_bytes_only(outcomes):
     bare = [one for one in outcomes if one.case.damage == "encoded again, nothing kept"]
     assert {one.report["extraction"]["source"] for one in bare} == {"none"}

@@ -6,7 +6,7 @@
 //! not, the picture itself says whether it is the one that was signed.
 
 use crate::{
-    asset::Asset,
+    asset::{Asset, Format},
     credential::CredentialReading,
     digest::Sha256Hash,
     embed::{Embedding, RecordPayloads},
@@ -87,7 +87,9 @@ impl Mended {
             if is_original { record_payloads(asset, &proof.record.uri) } else { RecordPayloads::default() };
         let embedding = Embedding::plan(asset, &record, proof.manifest_store.len()).ok()?;
         let taken_over: usize = embedding.hashed().iter().map(|piece| piece.len()).sum();
-        let belonging = if is_original || taken_over == length {
+        // The byte that a WebP is padded with behind a store of odd length goes and comes with the store, but is hashed.
+        let is_padded = asset.format() == Format::WebP && proof.manifest_store.len() % 2 == 1;
+        let belonging = if is_original || taken_over == length + usize::from(is_padded) {
             Belonging::Unchanged
         } else {
             Belonging::UnchangedButStore
