@@ -14,7 +14,10 @@ use c2pa::{
 use rasn::{AsnType, Decode, Decoder as _};
 use rasn_cms::{CertificateChoices, ContentInfo, SignedData};
 use time::{PrimitiveDateTime, macros::format_description};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::{
+    asn1_rs::{Any, Tag},
+    prelude::{FromDer as _, X509Certificate},
+};
 
 use super::{ClaimSignature, StampToken, Status, StatusKind};
 use crate::{
@@ -83,15 +86,15 @@ fn genuine(token: &StampToken) -> Result<Stamped, Vec<Status>> {
     let malformed = |reason: &str| objection("timeStamp.malformed", reason).status;
     let mut log = StatusTracker::default();
     let trust = CertificateTrustPolicy::passthrough();
-    let info = verify_time_stamp(&token.token, &token.message, &trust, &mut log, false).map_err(|error| {
+    verify_time_stamp(&token.token, &token.message, &trust, &mut log, false).map_err(|error| {
         let said = log.logged_items().iter().rev().find_map(|item| item.validation_status.as_deref());
         objection(said.unwrap_or("timeStamp.malformed"), error.to_string()).status
     })?;
-    let time =
-        generalized_time(&info.gen_time.to_string()).ok_or_else(|| malformed("the time cannot be read"))?;
+    let signed = signed_data(&token.token).ok_or_else(|| malformed("the stamp cannot be read"))?;
+    let time = gen_time(&signed).ok_or_else(|| malformed("the time cannot be read"))?;
     let signer = tsa_signer_cert_der_from_token(&token.token).ok().flatten();
     let signer = signer.ok_or_else(|| malformed("the authority's certificate is missing"))?;
-    Ok(Stamped { time, signer, others: certificates(&token.token) })
+    Ok(Stamped { time, signer, others: certificates(signed) })
 }
 
 /// Why the authority is not trusted to tell the time: the code and the reason.
@@ -142,13 +145,16 @@ struct Response {
     token: Option<ContentInfo>,
 }
 
-/// The certificates that travel in a token, the authority's own among them.
-fn certificates(token: &[u8]) -> Vec<Vec<u8>> {
+fn signed_data(token: &[u8]) -> Option<SignedData> {
     let content = rasn::der::decode::<ContentInfo>(token)
         .ok()
-        .or_else(|| rasn::der::decode::<Response>(token).ok()?.token);
-    let signed = content.and_then(|content| rasn::der::decode::<SignedData>(content.content.as_bytes()).ok());
-    let Some(certificates) = signed.and_then(|signed| signed.certificates) else { return Vec::new() };
+        .or_else(|| rasn::der::decode::<Response>(token).ok()?.token)?;
+    rasn::der::decode::<SignedData>(content.content.as_bytes()).ok()
+}
+
+/// The certificates that travel in a token, the authority's own among them.
+fn certificates(signed: SignedData) -> Vec<Vec<u8>> {
+    let Some(certificates) = signed.certificates else { return Vec::new() };
     certificates
         .to_vec()
         .into_iter()
@@ -158,6 +164,19 @@ fn certificates(token: &[u8]) -> Vec<Vec<u8>> {
             _ => None,
         })
         .collect()
+}
+
+/// The time in a `TSTInfo`: the fifth member (RFC 3161, section 2.4.2). Not the attribute with the time of signing,
+/// which the library puts in its place.
+fn gen_time(signed: &SignedData) -> Option<Timestamp> {
+    let (_, info) = Any::from_der(signed.encap_content_info.content.as_ref()?).ok()?;
+    let mut rest = info.data;
+    for _ in 0..4 {
+        (rest, _) = Any::from_der(rest).ok()?;
+    }
+    let (_, time) = Any::from_der(rest).ok()?;
+    (time.tag() == Tag::GeneralizedTime).then_some(())?;
+    generalized_time(str::from_utf8(time.data).ok()?)
 }
 
 /// `YYYYMMDDhhmmss`, with or without parts of a second, in UTC (RFC 3161, section 2.4.2).
