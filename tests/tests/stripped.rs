@@ -104,11 +104,21 @@ async fn a_broken_store_is_a_failure_even_if_nothing_else_has_changed() {
     let newsroom = Newsroom::new(KeyKind::P256);
     for (format, picture) in of_each_format(64, 48) {
         let mut signed = newsroom.sign(&picture).await;
-        let label = signed.windows(10).position(|window| window == b"c2pa.claim").unwrap();
-        signed[label] ^= 0x20;
+        let description = signed.windows(8).position(|window| window == b"jumdc2pa").unwrap();
+        // The type of the description box: what it opens is no manifest store any more.
+        signed[description] ^= 0x20;
         let report = newsroom.verify(&signed).await;
         assert!(!report.valid && report.state == ValidationState::Invalid, "{format}");
-        assert!(report.status.iter().any(|status| status.kind == StatusKind::Failure), "{format}");
+        assert!(says(&report, StatusKind::Informational, RECOVERED), "{format}: {:#?}", report.status);
+        assert!(
+            says(&report, StatusKind::Failure, "com.credlink.store.damaged"),
+            "{format}: {:#?}",
+            report.status
+        );
+        assert!(
+            says(&report, StatusKind::Success, "assertion.dataHash.match"),
+            "{format}: nothing else has changed"
+        );
     }
 }
 

@@ -19,6 +19,8 @@ use crate::{
 /// How an image and the credential that is kept for it belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belonging {
+    /// The image is, to the byte, what was sent to be signed.
+    Original,
     /// With the store put back, the hard binding holds: nothing that was signed has changed.
     Unchanged,
     /// As before, but the file has remains of a manifest store, which had to go first.
@@ -89,7 +91,9 @@ impl Mended {
         let taken_over: usize = embedding.hashed().iter().map(|piece| piece.len()).sum();
         // The byte that a WebP is padded with behind a store of odd length goes and comes with the store, but is hashed.
         let is_padded = asset.format() == Format::WebP && proof.manifest_store.len() % 2 == 1;
-        let belonging = if is_original || taken_over == length + usize::from(is_padded) {
+        let belonging = if is_original {
+            Belonging::Original
+        } else if taken_over == length + usize::from(is_padded) {
             Belonging::Unchanged
         } else {
             Belonging::UnchangedButStore

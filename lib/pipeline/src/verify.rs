@@ -15,7 +15,7 @@ use crate::{
     jumbf::manifest_labels,
     kept_credential::{Belonging, KeptCredential},
     legacy,
-    proof::{Proof, ProofId, ProofRecord, ProofStore},
+    proof::{Proof, ProofId, ProofStore},
     proof_uri::{ProofUriBase, parse_proof_uri},
     timestamp::{Clock, Timestamp},
     trust::TrustAnchors,
@@ -98,8 +98,8 @@ struct Finding {
     /// SHA-256 of the manifest store in the file.
     embedded_hash: Option<Sha256Hash>,
     lookup: ProofLookup,
-    /// What was odd, for a person to read.
-    notes: Vec<String>,
+    /// How the image and the credential that is kept for it belong together; `None` when none was looked for or found.
+    belonging: Option<Belonging>,
 }
 
 impl Finding {
@@ -120,7 +120,7 @@ impl Case<'_> {
             judged: Some(Judged::of(reading, self.context, self.now).await),
             embedded_hash: Some(Sha256Hash::of(&found.store)),
             lookup,
-            notes: Vec::new(),
+            belonging: None,
         })
     }
 
@@ -156,7 +156,7 @@ impl Case<'_> {
             Some(finding) => (finding.judged, finding.embedded_hash),
             None => (None, None),
         };
-        let mut finding = Finding { judged, embedded_hash, lookup: ProofLookup::NotNamed, notes: Vec::new() };
+        let mut finding = Finding { judged, embedded_hash, lookup: ProofLookup::NotNamed, belonging: None };
         let proof = match self.kept_proof().await {
             Ok(proof) => proof,
             Err(lookup) => {
@@ -168,11 +168,12 @@ impl Case<'_> {
             }
         };
         let kept = KeptCredential::judge(&self.asset, &proof, self.context.trust);
-        finding.notes.push(note_on(kept.belonging));
+        finding.belonging = Some(kept.belonging);
         finding.lookup = match kept.belonging {
-            Belonging::Unchanged | Belonging::UnchangedButStore | Belonging::Changed { .. } => {
-                ProofLookup::Recovered(proof.record)
-            }
+            Belonging::Original
+            | Belonging::Unchanged
+            | Belonging::UnchangedButStore
+            | Belonging::Changed { .. } => ProofLookup::Recovered(proof.record),
             Belonging::OtherPicture { .. } => ProofLookup::OfOtherPicture(proof.record),
             Belonging::Unknown => ProofLookup::Incomparable(proof.record),
         };
@@ -249,10 +250,10 @@ impl Case<'_> {
     }
 
     fn report(self, finding: Finding) -> VerificationReport {
-        let Finding { judged, embedded_hash, lookup, notes } = finding;
+        let Finding { judged, embedded_hash, lookup, belonging } = finding;
         // Only an image from before it was signed has nothing missing.
-        let is_original = |record: &ProofRecord| record.image_hash == Sha256Hash::of(self.asset.bytes());
-        let is_damaged = matches!(&lookup, ProofLookup::Recovered(record) if !is_original(record));
+        let is_damaged =
+            matches!(lookup, ProofLookup::Recovered(_)) && belonging != Some(Belonging::Original);
         let evidence = Evidence { judged: judged.as_ref(), lookup: &lookup, embedded_hash };
         let score = evidence.score();
         let substitution = evidence.substitution();
@@ -266,7 +267,7 @@ impl Case<'_> {
         };
         let mut extraction = self.extraction.report();
         extraction.corrupted |= is_damaged;
-        extraction.notes.extend(notes);
+        extraction.notes.extend(belonging.map(note_on));
         let finished = self.context.clock.now();
         VerificationReport {
             valid: is_valid(&details, &status, substitution.as_ref()),
@@ -302,6 +303,7 @@ fn status_of_recovery(belonging: Belonging) -> Vec<Status> {
 
 fn note_on(belonging: Belonging) -> String {
     match belonging {
+        Belonging::Original => "the image is, to the byte, one that was signed here".to_owned(),
         Belonging::Unchanged => {
             "the kept manifest store was put back in its place, and the content is unchanged".to_owned()
         }
