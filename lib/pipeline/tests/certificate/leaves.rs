@@ -13,6 +13,7 @@ use rcgen::{
 use crate::{
     authority::{Authority, content, elements, wrap},
     judging::{asked, check, codes, failed, failures},
+    random::pseudo_random,
 };
 
 const CLAIM_SIGNING: &[u64] = &[1, 3, 6, 1, 4, 1, 62_558, 2, 1];
@@ -222,13 +223,7 @@ fn changed_bytes_never_make_a_panic_nor_a_valid_certificate() {
     let middle = root.authority("Middle");
     let leaf = middle.leaf().der;
     let chain = [leaf.clone(), middle.der()].concat();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = |below: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        usize::try_from(random % below as u64).unwrap()
-    };
+    let mut next = pseudo_random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..3_000 {
         let mut changed = chain.clone();
         for _ in 0..=next(3) {

@@ -13,6 +13,7 @@ mod authority;
 mod chains;
 mod judging;
 mod leaves;
+mod random;
 mod responder;
 mod sources;
 mod staples;

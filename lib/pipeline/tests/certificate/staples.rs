@@ -12,6 +12,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use crate::{
     authority::{Authority, time},
     judging::{asked, check, codes},
+    random::pseudo_random,
     responder::{Response, id, moment, refusal, successful},
 };
 
@@ -245,13 +246,7 @@ fn changed_bytes_never_make_a_panic_nor_an_answer() {
     let response = Response::good(&root, &leaf).with_nonce(b"nonce").with_certificate(&responder.der);
     let response = response.signed_by(&key);
     assert!(signed_part(&response).is_some());
-    let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = |below: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        usize::try_from(random % below as u64).unwrap()
-    };
+    let mut next = pseudo_random(0x2545_f491_4f6c_dd1d);
     for _ in 0..3_000 {
         let mut changed = response.clone();
         for _ in 0..=next(3) {
