@@ -152,6 +152,11 @@ async fn a_proof_of_the_first_system_is_verified_and_marked() {
     assert!(!report.valid && !report.details.signature_valid);
     assert!(says(&report, StatusKind::Failure, "com.credlink.legacy.signature.mismatch"));
 
+    let broken = b"\x00\x00\x00\x40jumb\x00\x00\x00\x1ejumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71\x03c2pa\x00";
+    let both = with_chunk(&with_chunk(PICTURE, b"c2pA", ENVELOPE), b"caBX", broken);
+    let report = newsroom.verify(&both).await;
+    assert!(!report.valid && !report.details.has_manifest, "a broken store: {:#?}", report.status);
+
     let doubter = Newsroom::new(KeyKind::P256);
     let report = doubter.verify(&with_chunk(PICTURE, b"c2pA", ENVELOPE)).await;
     assert!(!report.valid && report.details.signature_valid && !report.details.certificate_valid);

@@ -161,8 +161,9 @@ impl Case<'_> {
             Ok(proof) => proof,
             Err(lookup) => {
                 finding.lookup = lookup;
-                if let Some(legacy) = self.legacy().await {
-                    finding.judged = Some(legacy);
+                // A broken store is not mended by an older proof beside it.
+                if finding.judged.is_none() {
+                    finding.judged = self.legacy().await;
                 }
                 return finding;
             }
