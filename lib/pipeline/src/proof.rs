@@ -147,6 +147,29 @@ pub trait ProofStore: Send + Sync {
     async fn check(&self) -> Result<(), ProofStoreError>;
 }
 
+/// A store whose proofs can be gone through, all of them, in pages: for what looks after a store, not for requests.
+#[async_trait]
+pub trait ProofCatalogue: ProofStore {
+    /// The next proofs behind `after`, expired ones too; `None` begins. About `limit` of them, from 1 to 1000: a page may
+    /// be shorter, or empty, and is not the last one while it says where to go on. A proof that is there from the first
+    /// page to the last is in exactly one of them; one that comes or goes meanwhile may be.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<CataloguePage, ProofStoreError>;
+}
+
+/// Some proofs of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CataloguePage {
+    /// Their records, in no order that means anything.
+    pub records: Vec<ProofRecord>,
+    /// Proofs that are there and cannot be read.
+    pub damaged: Vec<ProofId>,
+    /// Where the next page begins; text that only this store understands. `None` when all was seen.
+    pub next: Option<String>,
+}
+
 /// The most records that a look-up by image hash returns.
 pub const MAX_PROOFS_PER_IMAGE: usize = 100;
 

@@ -18,6 +18,7 @@ mod form;
 pub mod identity;
 mod image_limit;
 pub mod installation;
+pub mod jobs;
 mod json_fields;
 pub mod local_identity;
 pub mod local_uploads;

@@ -1,0 +1,6 @@
+//! What runs beside requests: cleanup, rotation, re-stamping, measuring. The same jobs run in `credlink serve`, from the
+//! command line, and as functions of AWS.
+
+mod job;
+
+pub use job::{Counts, Job, JobError, JobName, JobRun, Progress};
