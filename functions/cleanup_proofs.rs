@@ -15,12 +15,12 @@ fn main() -> ExitCode {
 
 async fn clean_up() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let (proofs, stack) = (deployment.proofs()?, deployment.stack()?);
+    let (cleanup, stack) = (deployment.cleanup()?, deployment.stack()?);
     function::serve(async |event| {
         let now = SystemClock.now();
-        let report = cleanup::sweep(&proofs, now, event.context.deadline()).await;
-        metrics::emit(&stack, now, &cleanup::metrics(&report))?;
-        Ok::<(), Error>(cleanup::outcome(&report)?)
+        let counts = cleanup::clean_up(&cleanup, now, event.context.deadline()).await?;
+        metrics::emit(&stack, now, &cleanup::metrics(&counts))?;
+        Ok::<(), Error>(())
     })
     .await
 }

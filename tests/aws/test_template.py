@@ -120,7 +120,7 @@ def test_no_function_may_write_who_signs() -> None:
     for role, statement in statements(TEMPLATE):
         if statement["Action"] in writing:
             (keys,) = statement["Condition"]["ForAllValues:StringLike"].values()
-            assert {*keys} <= {"proof#*", "image#*"}, role
+            assert {*keys} <= {"proof#*", "image#*", "idempotency#*"}, role
 
 
 def test_buckets_are_closed() -> None:

@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions fails by panicking")]
 
+mod catalogue;
+mod upkeep;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +17,9 @@ use credlink_pipeline::{
     proof::{MAX_PROOFS_PER_IMAGE, Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
     timestamp::Timestamp,
 };
+
+pub use catalogue::verify_catalogue;
+pub use upkeep::{Kept, sweep_through, verify_upkeep};
 
 /// Asserts every promise of [`ProofStore`], each on a fresh, empty store. Needs a tokio runtime with several
 /// threads, so that concurrent calls really are concurrent.

@@ -6,10 +6,14 @@
 //! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3.
 
 pub mod aws;
+mod catalogue;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod local;
 mod memory;
+mod statistics;
+pub mod upkeep;
 
 pub use local::LocalProofStore;
 pub use memory::MemoryProofStore;
+pub use statistics::{Census, ProofCounts, ProofStatistics};

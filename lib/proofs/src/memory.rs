@@ -1,7 +1,10 @@
 //! Proofs in the memory of this process.
 
+mod catalogue;
+mod upkeep;
+
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,7 +24,7 @@ pub struct MemoryProofStore {
 
 #[derive(Debug, Default)]
 struct State {
-    by_id: HashMap<ProofId, Proof>,
+    by_id: BTreeMap<ProofId, Proof>,
     by_image_hash: HashMap<Sha256Hash, BTreeSet<(Timestamp, ProofId)>>,
 }
 
@@ -37,14 +40,28 @@ impl MemoryProofStore {
     }
 }
 
+impl State {
+    /// Removes a proof and its look-up; whether there was one.
+    fn remove(&mut self, id: ProofId) -> bool {
+        let Some(Proof { record, .. }) = self.by_id.remove(&id) else { return false };
+        if let Entry::Occupied(mut entries) = self.by_image_hash.entry(record.image_hash) {
+            entries.get_mut().remove(&(record.created_at, id));
+            if entries.get().is_empty() {
+                entries.remove();
+            }
+        }
+        true
+    }
+}
+
 #[async_trait]
 impl ProofStore for MemoryProofStore {
     async fn put(&self, proof: &Proof) -> Result<(), ProofStoreError> {
         let mut state = self.state();
         let record = &proof.record;
         match state.by_id.entry(record.id) {
-            Entry::Occupied(_) => return Err(ProofStoreError::AlreadyExists(record.id)),
-            Entry::Vacant(place) => place.insert(proof.clone()),
+            btree_map::Entry::Occupied(_) => return Err(ProofStoreError::AlreadyExists(record.id)),
+            btree_map::Entry::Vacant(place) => place.insert(proof.clone()),
         };
         state.by_image_hash.entry(record.image_hash).or_default().insert((record.created_at, record.id));
         Ok(())
@@ -80,15 +97,7 @@ impl ProofStore for MemoryProofStore {
     }
 
     async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
-        let mut state = self.state();
-        let Some(Proof { record, .. }) = state.by_id.remove(&id) else { return Ok(false) };
-        if let Entry::Occupied(mut entries) = state.by_image_hash.entry(record.image_hash) {
-            entries.get_mut().remove(&(record.created_at, id));
-            if entries.get().is_empty() {
-                entries.remove();
-            }
-        }
-        Ok(true)
+        Ok(self.state().remove(id))
     }
 
     async fn check(&self) -> Result<(), ProofStoreError> {
@@ -106,5 +115,22 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn keeps_the_contract() {
         contract::verify(async || Arc::new(MemoryProofStore::new()) as Arc<dyn ProofStore>).await;
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_of_a_catalogue() {
+        contract::verify_catalogue(async || Arc::new(MemoryProofStore::new()) as _).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn keeps_the_contract_of_an_upkeep() {
+        contract::verify_upkeep(async || {
+            let store = Arc::new(MemoryProofStore::new());
+            contract::Kept {
+                proofs: Arc::clone(&store) as _,
+                upkeep: Box::new(move || Arc::clone(&store) as _),
+            }
+        })
+        .await;
     }
 }

@@ -18,6 +18,8 @@ use thiserror::Error;
 use crate::{
     anchors::{AnchorFile, AnchorFiles, AnchorsError},
     clock::SystemClock,
+    idempotency_folder::IdempotencyFolder,
+    jobs::ProofCleanup,
     local_uploads::LocalUploads,
     uploads::UploadError,
 };
@@ -101,6 +103,16 @@ impl Installation {
     /// When the folder cannot be created or read.
     pub fn uploads(&self) -> Result<Arc<LocalUploads>, InstallationError> {
         Ok(Arc::new(LocalUploads::open(self.data.join("uploads"), SystemClock.now())?))
+    }
+
+    /// The cleanup of the folder.
+    ///
+    /// # Errors
+    /// When a part of it cannot be created or read.
+    pub fn cleanup(&self) -> Result<ProofCleanup, InstallationError> {
+        let proofs = LocalProofStore::open(self.data.join("proofs"))?;
+        let keys = IdempotencyFolder::new(self.data.join("idempotency"));
+        Ok(ProofCleanup::new(vec![Arc::new(proofs), self.uploads()?, Arc::new(keys)]))
     }
 
     /// The installation's own roots and those in the files `further`.

@@ -15,6 +15,7 @@ pub mod error;
 mod etag;
 mod file_name;
 mod form;
+pub mod idempotency_folder;
 pub mod identity;
 mod image_limit;
 pub mod installation;

@@ -1,6 +1,11 @@
 //! Manifest stores as objects in a bucket.
 
-use aws_sdk_s3::{Client, operation::head_object::HeadObjectError, primitives::DateTime};
+use aws_sdk_s3::{
+    Client,
+    operation::head_object::HeadObjectError,
+    primitives::DateTime,
+    types::{Delete, ObjectIdentifier},
+};
 use bytes::Bytes;
 use credlink_aws::{BodyError, MAX_CALL_TIME, has_code, whole_body};
 use credlink_pipeline::proof::ProofStoreError;
@@ -17,6 +22,10 @@ const READ_ATTEMPTS: usize = 3;
 
 /// The registered media type (C2PA 2.4, section 11.1.4).
 const CONTENT_TYPE: &str = "application/c2pa";
+
+/// The most objects that one call lists or removes.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
+pub(super) const MAX_LISTED_AT_ONCE: usize = 1000;
 
 /// An object's content never changes, because each put has a name of its own.
 const CACHE_CONTROL: &str = "private, max-age=31536000, immutable";
@@ -41,6 +50,8 @@ pub(super) struct ListedBlob {
     pub(super) key: String,
     /// When it was written, in seconds since 1970.
     pub(super) written_at: i64,
+    /// In bytes.
+    pub(super) length: u64,
 }
 
 impl Blobs {
@@ -93,11 +104,11 @@ impl Blobs {
         })
     }
 
-    /// Whether there is an object under this name.
-    pub(super) async fn is_there(&self, key: &str) -> Result<bool, ProofStoreError> {
+    /// The length in bytes of the object under this name; `None` when there is none.
+    pub(super) async fn length(&self, key: &str) -> Result<Option<u64>, ProofStoreError> {
         match self.client.head_object().bucket(&self.bucket).key(key).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(false),
+            Ok(object) => Ok(Some(unsigned(object.content_length))),
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
             Err(error) => Err(unavailable("look for a manifest store")(error)),
         }
     }
@@ -121,14 +132,41 @@ impl Blobs {
         }
     }
 
-    /// The manifest stores whose names follow `after`, in the order of their names, a page of at most 1000; none
-    /// when there are no more.
-    pub(super) async fn list(&self, after: Option<&str>) -> Result<Vec<ListedBlob>, ProofStoreError> {
+    /// Removes objects, a thousand with each call. Removing them twice is no error.
+    pub(super) async fn remove_all(&self, keys: &[String]) -> Result<(), ProofStoreError> {
+        let what = "remove manifest stores";
+        for some in keys.chunks(MAX_LISTED_AT_ONCE) {
+            let objects = some.iter().map(|key| ObjectIdentifier::builder().key(key).build());
+            let removal = objects
+                .collect::<Result<Vec<_>, _>>()
+                .and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
+            let removal =
+                removal.map_err(|error| ProofStoreError::Unavailable(format!("cannot {what}: {error}")))?;
+            let request = self.client.delete_objects().bucket(&self.bucket).delete(removal);
+            let answer = request.send().await.map_err(unavailable(what))?;
+            if let Some(error) = answer.errors().first() {
+                let (code, count) = (error.code().unwrap_or_default(), answer.errors().len());
+                return Err(ProofStoreError::Unavailable(format!(
+                    "cannot {what}: {code} for {count} of them; check what the role may do with the bucket"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The manifest stores whose names follow `after`, in the order of their names, at most `limit` of them, which is at
+    /// most [`MAX_LISTED_AT_ONCE`]; none when there are no more.
+    pub(super) async fn list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ListedBlob>, ProofStoreError> {
         let page = self
             .client
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(BLOB_PREFIX)
+            .max_keys(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_start_after(after.map(str::to_owned))
             .send()
             .await
@@ -137,8 +175,14 @@ impl Blobs {
             Some(ListedBlob {
                 key: object.key?,
                 written_at: object.last_modified.as_ref().map(DateTime::secs)?,
+                length: unsigned(object.size),
             })
         });
         Ok(listed.collect())
     }
+}
+
+/// A length as S3 tells it.
+fn unsigned(length: Option<i64>) -> u64 {
+    length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default()
 }

@@ -18,8 +18,12 @@ pub(super) const TTL: &str = "ttl";
 /// Where manifest stores lie in the bucket: `manifests/<proof id>/<random uuid>`.
 pub(super) const BLOB_PREFIX: &str = "manifests/";
 
-const PROOF_PREFIX: &str = "proof#";
+/// How the partition keys of records begin.
+pub(super) const PROOF_PREFIX: &str = "proof#";
 const IMAGE_PREFIX: &str = "image#";
+
+/// How the partition keys of idempotency keys begin. They lie in the same table, each with a `ttl`.
+const IDEMPOTENCY_PREFIX: &str = "idempotency#";
 
 /// The longest record, in bytes of JSON. An item may have 400 KB, its keys and the names of attributes included.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
@@ -146,6 +150,8 @@ pub(super) enum Kind {
     Record(ProofId, Result<Entry, ProofStoreError>),
     /// What finds a proof, or why it cannot be read.
     LookUp(ProofId, Key, Result<Entry, ProofStoreError>),
+    /// An idempotency key, and when its time is over, in seconds since 1970.
+    IdempotencyKey(Key, i64),
     /// Something else lives in this table too.
     Other,
 }
@@ -157,11 +163,18 @@ impl Kind {
         if let Some(id) = proof_of_pk(&key.pk).filter(|id| key == Key::of_record(*id)) {
             return Self::Record(id, Entry::parse(id, item));
         }
-        match proof_of_look_up(&key) {
-            Some(id) => Self::LookUp(id, key, Entry::parse(id, item)),
+        if let Some(id) = proof_of_look_up(&key) {
+            return Self::LookUp(id, key, Entry::parse(id, item));
+        }
+        match ttl_of(item).filter(|_| key.pk.starts_with(IDEMPOTENCY_PREFIX)) {
+            Some(ttl) => Self::IdempotencyKey(key, ttl),
             None => Self::Other,
         }
     }
+}
+
+fn ttl_of(item: &Item) -> Option<i64> {
+    item.get(TTL)?.as_n().ok()?.parse().ok()
 }
 
 fn proof_of_look_up(key: &Key) -> Option<ProofId> {

@@ -10,9 +10,10 @@
 //!
 //! A proof exists as long as its record does. What a broken put or deletion leaves behind is never visible, and goes
 //! with the record's entry in the table's stream ([`AwsProofStore::reap`]) or with the next
-//! [sweep](AwsProofStore::sweep).
+//! [sweep](crate::upkeep::Upkeep).
 
 mod blobs;
+mod catalogue;
 mod fault;
 mod item;
 mod reap;
@@ -31,10 +32,10 @@ use credlink_pipeline::{
 
 use blobs::{Blob, Blobs, MAX_MANIFEST_STORE_BYTES};
 use item::{BLOB, Entry, proof_of_blob, text};
+use sweep::Listings;
 use table::{Added, Table};
 
 pub use reap::RemovedProof;
-pub use sweep::{Finding, SweepCursor, SweepReport};
 
 /// How often a proof is looked at anew that is removed and put again in the middle of being read.
 const READ_ATTEMPTS: usize = 3;
@@ -44,6 +45,7 @@ const READ_ATTEMPTS: usize = 3;
 pub struct AwsProofStore {
     table: Table,
     blobs: Blobs,
+    listings: Listings,
 }
 
 impl AwsProofStore {
@@ -59,7 +61,11 @@ impl AwsProofStore {
         s3: aws_sdk_s3::Client,
         bucket: impl Into<String>,
     ) -> Self {
-        Self { table: Table::new(dynamo, table.into()), blobs: Blobs::new(s3, bucket.into()) }
+        Self {
+            table: Table::new(dynamo, table.into()),
+            blobs: Blobs::new(s3, bucket.into()),
+            listings: Listings::default(),
+        }
     }
 
     async fn valid(&self, id: ProofId, now: Timestamp) -> Result<Option<Entry>, ProofStoreError> {

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use super::{
     fault::unavailable,
-    item::{BLOB, Entry, Item, Key, Kind, PK, SK, image_pk, proof_of_blob, text},
+    item::{BLOB, Entry, Item, Key, Kind, PK, PROOF_PREFIX, SK, TTL, image_pk, proof_of_blob, text},
     transaction::{Outcome, pause_before, write_all},
 };
 
@@ -27,10 +27,10 @@ use super::{
 /// removes them.
 const MAX_LOOK_UP_PAGES: usize = 20;
 
-/// Items that a query or a scan reads at once.
+/// Items that a query reads at once.
 const PAGE: i32 = 100;
 
-/// The most items that can be asked for by their keys at once; no fewer than a page.
+/// The most items that can be asked for by their keys at once.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
 pub(super) const KEYS_AT_ONCE: usize = 100;
 
@@ -121,20 +121,36 @@ impl Table {
 
     /// Removes the look-up with this key, if it belongs to the proof with this manifest store; whether it did.
     pub(super) async fn remove_look_up(&self, key: &Key, blob: &str) -> Result<bool, ProofStoreError> {
+        self.remove_if(key, (BLOB, AttributeValue::S(blob.to_owned())), "remove a look-up").await
+    }
+
+    /// Removes the idempotency key with this key, if its time to live is still `ttl`; whether it was.
+    pub(super) async fn remove_idempotency_key(&self, key: &Key, ttl: i64) -> Result<bool, ProofStoreError> {
+        let condition = (TTL, AttributeValue::N(ttl.to_string()));
+        self.remove_if(key, condition, "remove an idempotency key").await
+    }
+
+    /// Removes an item, if it has an attribute with this value; whether it had.
+    async fn remove_if(
+        &self,
+        key: &Key,
+        (name, value): (&str, AttributeValue),
+        what: &'static str,
+    ) -> Result<bool, ProofStoreError> {
         let answer = self
             .client
             .delete_item()
             .table_name(&self.name)
             .set_key(Some(key.to_attributes()))
-            .condition_expression("#blob = :blob")
-            .expression_attribute_names("#blob", BLOB)
-            .expression_attribute_values(":blob", AttributeValue::S(blob.to_owned()))
+            .condition_expression("#name = :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", value)
             .send()
             .await;
         match answer {
             Ok(_) => Ok(true),
             Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(false),
-            Err(error) => Err(unavailable("remove a look-up")(error)),
+            Err(error) => Err(unavailable(what)(error)),
         }
     }
 
@@ -215,13 +231,31 @@ impl Table {
         Err(ProofStoreError::Unavailable(format!("cannot {what} now: DynamoDB leaves keys out")))
     }
 
-    /// The next [`PAGE`] items of the whole table, in no order. For the sweep only.
-    pub(super) async fn scan(&self, after: Option<Key>) -> Result<Page, ProofStoreError> {
+    /// The next `limit` items of the whole table, in no order; fewer where they are long. For the sweep only.
+    pub(super) async fn scan(&self, after: Option<Key>, limit: i32) -> Result<Page, ProofStoreError> {
         let answer = self
             .client
             .scan()
             .table_name(&self.name)
-            .limit(PAGE)
+            .limit(limit)
+            .set_exclusive_start_key(after.map(|key| key.to_attributes()))
+            .send()
+            .await
+            .map_err(unavailable("read the table"))?;
+        Ok(Page::of(answer.items(), answer.last_evaluated_key()))
+    }
+
+    /// The records among the next `limit` items of the whole table, in no order, as the last writes left them.
+    pub(super) async fn records(&self, after: Option<Key>, limit: i32) -> Result<Page, ProofStoreError> {
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .filter_expression("begins_with(#pk, :proof)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":proof", AttributeValue::S(PROOF_PREFIX.to_owned()))
+            .consistent_read(true)
+            .limit(limit)
             .set_exclusive_start_key(after.map(|key| key.to_attributes()))
             .send()
             .await
@@ -275,7 +309,7 @@ fn valid_record(item: Kind, now: Timestamp) -> Option<ProofRecord> {
             tracing::warn!(%error, "left out of a look-up by image hash");
             None
         }
-        Kind::Record(..) | Kind::Other => None,
+        Kind::Record(..) | Kind::IdempotencyKey(..) | Kind::Other => None,
     }
 }
 

@@ -18,12 +18,13 @@ use super::{
     file::{self, ReadError},
     layout::{IndexEntry, Layout, id_of_proof_file, shard},
     session::{Session, ignore_missing, remove_dead},
+    turn::Turn,
 };
 
 /// An open proof folder.
 #[derive(Debug)]
 pub(super) struct Folder {
-    layout: Layout,
+    pub(super) layout: Layout,
     /// Begun by the first write, so that a process that only reads writes nothing.
     session: Mutex<Option<Arc<Session>>>,
     /// Shards whose own name is on the disk for certain; at most 2 × 4096.
@@ -123,6 +124,7 @@ impl Folder {
     }
 
     pub(super) fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
+        let _turn = Turn::take(&self.layout.id_shard(id))?;
         let entries = match self.record(id) {
             Ok(None) => return Ok(false),
             Ok(Some(record)) => vec![IndexEntry::of(&record)],
@@ -157,14 +159,7 @@ impl Folder {
     ) -> Result<Vec<ProofId>, ProofStoreError> {
         let after_text = after.map(|id| id.to_string());
         let first_shard = after_text.as_deref().map_or("", shard);
-        let mut shards = Vec::new();
-        for_each_name(&self.layout.by_id, |name| {
-            if name >= first_shard {
-                shards.push(name.to_owned());
-            }
-        })?;
-        shards.sort_unstable();
-
+        let shards = shards_from(&self.layout.by_id, first_shard)?;
         let mut ids = Vec::new();
         for shard in shards {
             if ids.len() >= limit {
@@ -184,10 +179,8 @@ impl Folder {
 
     /// All index entries of a proof whose record cannot be read. Goes through the whole index.
     fn entries_of(&self, id: ProofId) -> Result<Vec<IndexEntry>, ProofStoreError> {
-        let mut shards = Vec::new();
-        for_each_name(&self.layout.by_hash, |name| shards.push(name.to_owned()))?;
         let mut entries = Vec::new();
-        for shard in shards {
+        for shard in shards_from(&self.layout.by_hash, "")? {
             for_each_name(&self.layout.by_hash.join(shard), |name| {
                 entries.extend(name.parse::<IndexEntry>().ok().filter(|entry| entry.id == id));
             })?;
@@ -195,7 +188,8 @@ impl Folder {
         Ok(entries)
     }
 
-    fn read<T>(
+    /// What `read` gives of the file of `id`.
+    pub(super) fn read<T>(
         &self,
         id: ProofId,
         read: impl FnOnce(&mut File, ProofId) -> Result<T, ReadError>,
@@ -245,13 +239,13 @@ impl Folder {
     /// Makes the index agree with the proof: the entry is there when the proof exists and says the same, and
     /// gone otherwise. Whoever changed the one or the other calls this last, so that of two who do it at the
     /// same time the later one sees what both did.
-    fn settle(&self, entry: IndexEntry) {
+    pub(super) fn settle(&self, entry: IndexEntry) {
         if let Err(error) = self.try_settle(entry) {
             tracing::warn!(id = %entry.id, %error, "the index by image hash may lack this proof");
         }
     }
 
-    fn try_settle(&self, entry: IndexEntry) -> Result<(), ProofStoreError> {
+    pub(super) fn try_settle(&self, entry: IndexEntry) -> Result<(), ProofStoreError> {
         let entry_path = self.layout.entry(entry);
         if !self.confirms(entry)? {
             ignore_missing(fs::remove_file(&entry_path)).map_err(cannot("remove", &entry_path))?;
@@ -270,7 +264,7 @@ impl Folder {
     }
 
     /// Whether the proof exists and its entry is this one. A damaged proof confirms: nobody knows better.
-    fn confirms(&self, entry: IndexEntry) -> Result<bool, ProofStoreError> {
+    pub(super) fn confirms(&self, entry: IndexEntry) -> Result<bool, ProofStoreError> {
         match self.record(entry.id) {
             Ok(record) => Ok(record.is_some_and(|record| IndexEntry::of(&record) == entry)),
             Err(ProofStoreError::Damaged { .. }) => Ok(true),
@@ -331,8 +325,20 @@ fn make_dir(dir: &Path) -> Result<(), ProofStoreError> {
     }
 }
 
+/// The names of the shards in `parent`, in order, from `first` on.
+pub(super) fn shards_from(parent: &Path, first: &str) -> Result<Vec<String>, ProofStoreError> {
+    let mut shards = Vec::new();
+    for_each_name(parent, |name| {
+        if name >= first {
+            shards.push(name.to_owned());
+        }
+    })?;
+    shards.sort_unstable();
+    Ok(shards)
+}
+
 /// Calls `f` with the names in the folder, in no order; with none when there is no such folder.
-fn for_each_name(dir: &Path, mut f: impl FnMut(&str)) -> Result<(), ProofStoreError> {
+pub(super) fn for_each_name(dir: &Path, mut f: impl FnMut(&str)) -> Result<(), ProofStoreError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(cannot("read", dir))?,
@@ -347,13 +353,13 @@ fn for_each_name(dir: &Path, mut f: impl FnMut(&str)) -> Result<(), ProofStoreEr
 
 /// Makes the names in the folder durable.
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 /// Elsewhere a folder cannot be opened for flushing; the file system's own journal has to do.
 #[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -362,6 +368,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn cannot<'a>(what: &'a str, path: &'a Path) -> impl Fn(io::Error) -> ProofStoreError + 'a {
+pub(super) fn cannot<'a>(what: &'a str, path: &'a Path) -> impl Fn(io::Error) -> ProofStoreError + 'a {
     move |error| ProofStoreError::Unavailable(format!("cannot {what} {}: {error}", path.display()))
 }

@@ -33,6 +33,15 @@
 //! It is renamed from `by-id` into the session's folder (of two processes exactly one succeeds) and the
 //! folder in `by-id` is flushed. Then the name in `by-hash` and the temporary one are removed.
 //!
+//! Who removes a name from a folder in `by-id` has the turn there, a lock: what was read of a proof under it still holds
+//! when the name is removed.
+//!
+//! # How expired proofs go
+//! The cleanup removes the name in `by-hash` first and the one in `by-id` last, for all that are due in one folder of
+//! `by-id`, and then flushes that folder once. Broken off in between, it leaves an expired proof that no look-up finds,
+//! which the next cleanup removes; what a power cut brings back is expired still. So nothing need be flushed for each
+//! proof.
+//!
 //! # What a killed process leaves
 //! Nothing but files in its session's folder. Each is named after its name in `by-hash`, so that whoever
 //! cleans up knows what belongs to it: the name in `by-hash` stays when the proof exists and goes when it does
@@ -48,12 +57,15 @@
 //! Copies of the folder should keep hard links (`cp -a`, `rsync -aH`); a copy that does not still works, and
 //! takes twice the room.
 
+mod catalogue;
 mod file;
 mod folder;
 mod layout;
 mod session;
 #[cfg(test)]
 mod tests;
+mod turn;
+mod upkeep;
 
 use std::{path::Path, sync::Arc};
 
@@ -64,6 +76,7 @@ use credlink_pipeline::{
     timestamp::Timestamp,
 };
 
+use catalogue::Counting;
 use folder::Folder;
 
 /// Proofs in a local folder. Clones share one session.
@@ -75,6 +88,7 @@ use folder::Folder;
 #[derive(Clone, Debug)]
 pub struct LocalProofStore {
     folder: Arc<Folder>,
+    counting: Arc<Counting>,
 }
 
 impl LocalProofStore {
@@ -84,7 +98,7 @@ impl LocalProofStore {
     /// # Errors
     /// [`ProofStoreError::Unavailable`] when the folder cannot be created or read.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, ProofStoreError> {
-        Ok(Self { folder: Arc::new(Folder::open(dir.as_ref())?) })
+        Ok(Self { folder: Arc::new(Folder::open(dir.as_ref())?), counting: Arc::default() })
     }
 
     /// The ids of all proofs, expired ones too, in ascending order: at most `limit` that come after `after`,

@@ -1,6 +1,7 @@
 //! Where a process keeps files on their way in or out, so that they can be told from those of dead ones.
 
 use std::{
+    ffi::OsStr,
     fmt,
     fs::{self, File, TryLockError},
     io::{self, ErrorKind},
@@ -19,7 +20,7 @@ const LOCK: &str = "lock";
 const UNFINISHED: &str = "new-";
 
 /// How often a session is begun anew when somebody who cleans up removes its unfinished folder. Each such
-/// cleaning happens once, when a process opens the folder.
+/// cleaning happens once, when a process opens the folder or cleans it up.
 const ATTEMPTS: usize = 20;
 
 /// A folder of temporary files, locked as long as the value lives.
@@ -77,49 +78,88 @@ impl Drop for Session {
     }
 }
 
-/// Removes the sessions of dead processes. `settle` is called for the index entry of each of their files,
-/// before the file is removed.
-pub(super) fn remove_dead(sessions: &Path, mut settle: impl FnMut(IndexEntry)) -> io::Result<()> {
+/// Removes the sessions of dead processes; how many files lay in them. `settle` is called for the index entry of each of
+/// their files, before the file is removed.
+pub(super) fn remove_dead(sessions: &Path, mut settle: impl FnMut(IndexEntry)) -> io::Result<u64> {
+    let mut removed = 0;
     for session in fs::read_dir(sessions)? {
         let dir = session?.path();
-        if dir.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes())) {
+        if is_unfinished(&dir) {
             drop(fs::remove_dir_all(&dir));
-            continue;
-        }
-        let lock = match File::open(dir.join(LOCK)) {
-            Ok(lock) => Some(lock),
-            // Its owner or an earlier cleaning got as far as the lock.
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        match lock.as_ref().map(File::try_lock) {
-            None | Some(Ok(())) => remove_session(&dir, &mut settle)?,
-            Some(Err(TryLockError::WouldBlock)) => {}
-            Some(Err(TryLockError::Error(error))) => return Err(error),
+        } else if let Some(_lock) = Death::of(&dir)? {
+            removed += remove_session(&dir, &mut settle)?;
         }
     }
-    Ok(())
+    Ok(removed)
+}
+
+/// How many files [`remove_dead`] would remove.
+pub(super) fn count_dead(sessions: &Path) -> io::Result<u64> {
+    let mut files = 0;
+    for session in fs::read_dir(sessions)? {
+        let dir = session?.path();
+        if !is_unfinished(&dir)
+            && let Some(_lock) = Death::of(&dir)?
+        {
+            files += temporaries(&dir)?.len() as u64;
+        }
+    }
+    Ok(files)
+}
+
+/// A session whose owner is dead. As long as this lives, nobody else takes it for one.
+struct Death {
+    /// None when its owner or an earlier cleaning got as far as the lock.
+    _lock: Option<File>,
+}
+
+impl Death {
+    fn of(session: &Path) -> io::Result<Option<Self>> {
+        let lock = match File::open(session.join(LOCK)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(Self { _lock: None })),
+            Err(error) => return Err(error),
+        };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { _lock: Some(lock) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn is_unfinished(session: &Path) -> bool {
+    session.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()))
 }
 
 /// The lock goes last but one: until then, whoever comes next can do the rest.
-fn remove_session(dir: &Path, settle: &mut impl FnMut(IndexEntry)) -> io::Result<()> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for temp in entries {
-        let temp = temp?;
-        let name = temp.file_name();
-        if name == LOCK {
-            continue;
-        }
-        if let Some(entry) = name.to_str().and_then(TempName::entry_in) {
+fn remove_session(dir: &Path, settle: &mut impl FnMut(IndexEntry)) -> io::Result<u64> {
+    let temporaries = temporaries(dir)?;
+    for temp in &temporaries {
+        if let Some(entry) = temp.file_name().and_then(OsStr::to_str).and_then(TempName::entry_in) {
             settle(entry);
         }
-        ignore_missing(fs::remove_file(temp.path()))?;
+        ignore_missing(fs::remove_file(temp))?;
     }
     ignore_missing(fs::remove_file(dir.join(LOCK)))?;
-    ignore_missing(fs::remove_dir(dir))
+    ignore_missing(fs::remove_dir(dir))?;
+    Ok(temporaries.len() as u64)
+}
+
+/// The files in a session's folder, without the lock.
+fn temporaries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name() != LOCK {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
 }
 
 /// The success of a removal, which somebody else may have done already.

@@ -1,58 +1,69 @@
-//! The nightly sweep over the proofs: the backstop for everything that should have been removed.
+//! The nightly cleanup as a function of its own: from the beginning to the end, or as far as its time goes.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use credlink_pipeline::timestamp::Timestamp;
-use credlink_proofs::aws::{AwsProofStore, SweepCursor, SweepReport};
-use thiserror::Error;
+use serde_json::Value;
+use tokio::time::Instant;
 
 use super::metrics::Metric;
+use crate::jobs::{Counts, Job as _, JobError, JobRun, Progress, ProofCleanup};
 
-/// What the sweep needs at its end for the page that it is at, and for its report.
+/// What the cleanup needs at its end for the page that it is at, and for its report.
 const TIME_TO_FINISH: Duration = Duration::from_secs(30);
 
-/// The sweep could not do all that it found.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{count} calls failed, the first: {first}")]
-pub struct SweepFailed {
-    count: usize,
-    first: String,
-}
-
-/// Sweeps until all is seen, or until shortly before `deadline`. The log has the whole report.
-pub async fn sweep(proofs: &AwsProofStore, now: Timestamp, deadline: SystemTime) -> SweepReport {
+/// Cleans up until all is seen, or until shortly before `deadline`. The log has what was counted.
+///
+/// # Errors
+/// When it did not do all that it found, so that the run counts as failed.
+pub async fn clean_up(
+    cleanup: &ProofCleanup,
+    now: Timestamp,
+    deadline: SystemTime,
+) -> Result<Counts, JobError> {
     let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-    let until = Instant::now() + left.saturating_sub(TIME_TO_FINISH);
-    let report = proofs.sweep(now, SweepCursor::default(), until).await;
-    match serde_json::to_string(&report) {
-        Ok(report) => tracing::info!(report, "swept"),
-        Err(error) => tracing::error!(%error, "swept; the report cannot be written"),
+    let deadline = Instant::now() + left.saturating_sub(TIME_TO_FINISH);
+    let run = JobRun { now, deadline, dry_run: false, forced: false, progress: &Forgotten };
+    let counts = cleanup.run(&run).await?;
+    if counts.get("finished") == Some(&Value::Bool(false)) {
+        tracing::warn!(
+            "the cleanup did not see everything; give the function more time, or run it more often"
+        );
     }
-    if report.stopped_at.is_some() {
-        tracing::warn!("the sweep did not see everything; give the function more time, or run it more often");
-    }
-    report
+    let shown = Value::from_iter(counts.clone());
+    tracing::info!(counts = %shown, "cleaned up");
+    Ok(counts)
 }
 
-/// What of a sweep is counted.
-pub fn metrics(report: &SweepReport) -> Vec<Metric> {
-    // Exact up to 2^53, far above any number of proofs.
-    let count = |name, value: u64| Metric::count(name, value as f64);
+/// What of a cleanup is counted.
+pub fn metrics(counts: &Counts) -> Vec<Metric> {
+    let count = |name, counted: &[&str]| {
+        let values = counted.iter().filter_map(|counted| counts.get(*counted)?.as_f64());
+        Metric::count(name, values.sum())
+    };
     vec![
-        count("ExpiredProofsRemoved", report.expired_proofs_removed),
-        count("OrphansRemoved", report.orphan_look_ups_removed + report.orphan_objects_removed),
-        count("ProofsWithoutManifestStore", report.without_manifest_store.count),
-        count("DamagedProofs", report.damaged.count),
+        count("ExpiredProofsRemoved", &["expiredProofsRemoved"]),
+        count("OrphansRemoved", &["orphanLookUpsRemoved", "orphanManifestStoresRemoved"]),
+        count("ProofsWithoutManifestStore", &["proofsWithoutManifestStore"]),
+        count("DamagedProofs", &["damagedProofs"]),
     ]
 }
 
-/// Whether the sweep did all that it found.
-///
-/// # Errors
-/// When it did not, so that the run counts as failed.
-pub fn outcome(report: &SweepReport) -> Result<(), SweepFailed> {
-    match report.faults.first() {
-        None => Ok(()),
-        Some(first) => Err(SweepFailed { count: report.faults.len(), first: first.clone() }),
+/// Nobody keeps how far a run came.
+struct Forgotten;
+
+#[async_trait]
+impl Progress for Forgotten {
+    fn last(&self) -> Option<Value> {
+        None
+    }
+
+    async fn keep(&self, _: Option<Value>) -> Result<(), JobError> {
+        Ok(())
+    }
+
+    fn is_stopping(&self) -> bool {
+        false
     }
 }

@@ -19,6 +19,7 @@ use super::{
     health_metrics::HealthMetrics,
     identity::{KnownIdentity, SigningIdentity},
     objects::Bucket,
+    upload_sweep::UploadSweep,
     uploads::S3Uploads,
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::Identity,
+    jobs::ProofCleanup,
     logging::{self, LogFormat},
     outbound,
     uploads::Uploads,
@@ -115,6 +117,15 @@ impl Deployment {
     /// When a setting is missing.
     pub fn uploads(&self) -> Result<Arc<dyn Uploads>, DeploymentError> {
         Ok(Arc::new(S3Uploads::new(self.s3(), variable("UPLOAD_BUCKET")?)))
+    }
+
+    /// The cleanup of the deployment's table and buckets.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn cleanup(&self) -> Result<ProofCleanup, DeploymentError> {
+        let uploads = UploadSweep::new(self.s3(), variable("UPLOAD_BUCKET")?);
+        Ok(ProofCleanup::new(vec![Arc::new(self.proofs()?), Arc::new(uploads)]))
     }
 
     /// The identity of a function that signs, read and checked. A signer that is missing or unusable is logged, and

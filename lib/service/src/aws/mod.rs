@@ -15,4 +15,5 @@ pub mod metrics;
 mod object_options;
 pub mod objects;
 pub mod reaper;
+pub mod upload_sweep;
 pub mod uploads;

@@ -28,6 +28,10 @@ use crate::{
     },
 };
 
+/// How the names of uploads begin, and those of results.
+pub(super) const UPLOADS: &str = "uploads/";
+pub(super) const RESULTS: &str = "results/";
+
 /// How long the body of an upload may take from S3: 50 MB at 4 MB/s.
 const MAX_READ_TIME: Duration = Duration::from_secs(12);
 
@@ -119,7 +123,7 @@ impl Uploads for S3Uploads {
         content_disposition: &str,
         now: Timestamp,
     ) -> Result<ResultUrl, UploadError> {
-        let key = format!("results/{proof}");
+        let key = format!("{RESULTS}{proof}");
         let length = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         let length = i64::try_from(length).map_err(|error| UploadError::Failed(error.to_string()))?;
         self.client
@@ -142,7 +146,7 @@ impl Uploads for S3Uploads {
 }
 
 fn upload_key(id: UploadId) -> String {
-    format!("uploads/{id}")
+    format!("{UPLOADS}{id}")
 }
 
 fn lasting(now: Timestamp) -> Result<PresigningConfig, UploadError> {

@@ -1,6 +1,8 @@
 //! What runs beside requests: cleanup, rotation, re-stamping, measuring. The same jobs run in `credlink serve`, from the
 //! command line, and as functions of AWS.
 
+mod cleanup;
 mod job;
 
+pub use cleanup::ProofCleanup;
 pub use job::{Counts, Job, JobError, JobName, JobRun, Progress};

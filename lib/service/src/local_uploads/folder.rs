@@ -53,6 +53,21 @@ pub(super) struct ResultHead {
     pub(super) length: usize,
 }
 
+/// A file that this folder is for.
+pub(super) struct OurFile {
+    pub(super) path: PathBuf,
+    /// What its name begins with.
+    pub(super) id: String,
+    pub(super) kind: Kind,
+}
+
+/// What a file belongs to.
+pub(super) enum Kind {
+    Upload,
+    Result,
+    Partial,
+}
+
 impl Folder {
     pub(super) fn open(path: PathBuf, now: Timestamp) -> Result<Self, UploadError> {
         make_private(&path).map_err(cannot("make the folder of uploads"))?;
@@ -147,19 +162,37 @@ impl Folder {
     /// Removes what is past its time, and what a killed process left; gives what is still there. Files of others are
     /// left alone.
     fn sweep(&self, now: Timestamp) -> Result<Vec<PathBuf>, UploadError> {
-        let mut kept = Vec::new();
+        let (past, kept) = self.files(now, MAX_AGE)?;
+        for file in past {
+            existing(fs::remove_file(&file.path))?;
+        }
+        Ok(kept)
+    }
+
+    /// What has been past its time for `margin` seconds at `now`.
+    pub(super) fn files_past_their_time(
+        &self,
+        now: Timestamp,
+        margin: u64,
+    ) -> Result<Vec<OurFile>, UploadError> {
+        let (past, _) = self.files(now, MAX_AGE.saturating_add(Duration::from_secs(margin)))?;
+        Ok(past)
+    }
+
+    /// Our files that are of this age at `now`, and all others.
+    fn files(&self, now: Timestamp, age: Duration) -> Result<(Vec<OurFile>, Vec<PathBuf>), UploadError> {
+        let (mut old, mut others) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.0).map_err(cannot("read the folder of uploads"))? {
             let entry = entry.map_err(cannot("read the folder of uploads"))?;
             let path = entry.path();
             // Somebody else may have removed it meanwhile.
             let Some(modified) = existing(modified(&entry))? else { continue };
-            if is_ours(&path) && is_older(modified, MAX_AGE, now) {
-                existing(fs::remove_file(&path))?;
-            } else {
-                kept.push(path);
+            match OurFile::at(&path).filter(|_| is_older(modified, age, now)) {
+                Some(file) => old.push(file),
+                None => others.push(path),
             }
         }
-        Ok(kept)
+        Ok((old, others))
     }
 
     fn write(&self, path: &Path, pieces: &[&[u8]]) -> Result<(), UploadError> {
@@ -181,11 +214,19 @@ fn modified(entry: &DirEntry) -> io::Result<SystemTime> {
     entry.metadata()?.modified()
 }
 
-fn is_ours(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let (id, kind) = name.split_once('.').unwrap_or((name, ""));
-    let kinds = [UPLOAD, "upload.data", RESULT, "result.data", PARTIAL];
-    id.parse::<UploadId>().is_ok() && kinds.contains(&kind)
+impl OurFile {
+    /// `None` for a file of somebody else.
+    fn at(path: &Path) -> Option<Self> {
+        let (id, kind) = path.file_name()?.to_str()?.split_once('.')?;
+        let kind = match kind {
+            UPLOAD | "upload.data" => Kind::Upload,
+            RESULT | "result.data" => Kind::Result,
+            PARTIAL => Kind::Partial,
+            _ => return None,
+        };
+        id.parse::<UploadId>().ok()?;
+        Some(Self { path: path.to_owned(), id: id.to_owned(), kind })
+    }
 }
 
 fn is_older(time: SystemTime, age: Duration, now: Timestamp) -> bool {

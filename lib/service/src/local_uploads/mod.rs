@@ -2,6 +2,7 @@
 //! conditions as S3 does under presigned URLs.
 
 mod folder;
+mod upkeep;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -1,67 +1,52 @@
 //! The backstop: finds whatever broken puts, broken deletions and late removals left behind.
+//!
+//! First it goes through the table, then through the bucket. So that it need not ask for the manifest store of each
+//! proof by itself, it lists the bucket before, a thousand objects with each call, and keeps 16 bytes of each in memory:
+//! of at most [`MAX_LISTED`]; where there are more, the table is gone through several times, each time for the proofs whose
+//! manifest stores stand in the next part of the bucket. Only what the listing lacks, because it came later or is
+//! missing, is asked for by itself.
 
 mod items;
+mod listing;
 mod objects;
-mod report;
+mod place;
 
-use std::time::Instant;
-
-use credlink_pipeline::{proof::ProofStoreError, timestamp::Timestamp};
+use async_trait::async_trait;
+use credlink_pipeline::proof::ProofStoreError;
 use tokio::task::JoinSet;
 
 use super::AwsProofStore;
+use crate::upkeep::{Sweep, SweptPage, Upkeep, UpkeepError};
+use place::Place;
 
-pub use report::{Finding, SweepCursor, SweepReport};
-
-/// What is younger may belong to a put that goes on. In seconds; a put takes less than a minute.
-const MIN_AGE: i64 = 24 * 60 * 60;
+pub(super) use listing::Listings;
 
 /// Calls that go on at once.
 const CONCURRENCY: usize = 16;
 
-/// After so many failed calls the sweep ends, because AWS seems to have trouble.
-const MAX_FAULTS: usize = 10;
+#[async_trait]
+impl Upkeep for AwsProofStore {
+    fn subject(&self) -> &'static str {
+        "proofs"
+    }
 
-impl AwsProofStore {
-    /// Goes through the whole table and the whole bucket, from `from` on, until all is seen, or `deadline` has
-    /// passed, or too much fails. The report says what was done and where it ended; the next call goes on there. A page
-    /// that is begun is finished, which takes some seconds more.
-    ///
-    /// - A proof that is expired at `now` is removed with all it owns: DynamoDB may be days late, and leaves alone what
-    ///   expired more than five years ago.
-    /// - A look-up whose record is gone is removed, and so is an object under `manifests/` that no record names, unless
-    ///   it is younger than a day.
+    /// - A proof that is over is removed with all it owns: DynamoDB may be days late, and leaves alone what expired more
+    ///   than five years ago.
+    /// - A look-up whose record is gone is removed, and so is an object under `manifests/` that no record names, when they
+    ///   are old.
     /// - A proof whose manifest store is missing, and one that cannot be read, are reported and left alone.
+    /// - Of the table's other items, those are removed whose partition key begins with `idempotency#` and whose `ttl`,
+    ///   in seconds since 1970, is old.
     ///
     /// Besides what [`new`](Self::new) names, the role must be allowed `Scan` and `BatchGetItem`.
-    pub async fn sweep(&self, now: Timestamp, from: SweepCursor, deadline: Instant) -> SweepReport {
-        let mut report = SweepReport::default();
-        let mut cursor = Some(from);
-        while let Some(here) = cursor {
-            if Instant::now() >= deadline || report.faults.len() >= MAX_FAULTS {
-                report.stopped_at = Some(here);
-                break;
-            }
-            let next = match here.clone() {
-                SweepCursor::Items(after) => self.sweep_items(after, now, &mut report).await,
-                SweepCursor::Objects(after) => self.sweep_objects(after, now, &mut report).await,
-            };
-            cursor = match next {
-                Ok(next) => next,
-                Err(error) => {
-                    report.faults.push(error.to_string());
-                    report.stopped_at = Some(here);
-                    None
-                }
-            };
-        }
-        report
+    async fn sweep_page(&self, sweep: Sweep, after: Option<&str>) -> Result<SweptPage, UpkeepError> {
+        let place = after.map_or(Ok(Place::default()), str::parse)?;
+        let page = match place.clone() {
+            Place::Items { from, after } => self.sweep_items(from, after, sweep).await?,
+            Place::Objects { after } => self.sweep_objects(after, sweep).await?,
+        };
+        Ok(page)
     }
-}
-
-/// Whether what was made at `seconds` since 1970 cannot be a part of anything that goes on at `now`.
-fn is_old(seconds: i64, now: Timestamp) -> bool {
-    seconds.saturating_add(MIN_AGE) <= now.unix_seconds()
 }
 
 /// Awaits all `jobs`, [`CONCURRENCY`] of them at once.

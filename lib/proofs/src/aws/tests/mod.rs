@@ -97,6 +97,11 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn keeps_the_contract_of_a_catalogue() {
+    contract::verify_catalogue(async || Arc::new(Place::fresh().await.store()) as _).await;
+}
+
+#[tokio::test]
 async fn a_proof_is_two_items_and_an_object() {
     let place = Place::fresh().await;
     let mut proof = sample(b"image", "2026-01-01T00:00:00Z");

@@ -1,6 +1,8 @@
 mod damage;
 mod killed;
+mod killed_cleanup;
 mod sharing;
+mod upkeep;
 
 use std::{
     collections::BTreeSet,
@@ -29,6 +31,17 @@ async fn keeps_the_contract() {
     for store in fs::read_dir(dir.path()).unwrap() {
         assert_tidy(&store.unwrap().path());
     }
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_a_catalogue() {
+    let dir = tempfile::tempdir().unwrap();
+    let next = AtomicUsize::new(0);
+    contract::verify_catalogue(async || {
+        let fresh = dir.path().join(next.fetch_add(1, Ordering::Relaxed).to_string());
+        Arc::new(LocalProofStore::open(fresh).unwrap()) as _
+    })
+    .await;
 }
 
 #[tokio::test]
