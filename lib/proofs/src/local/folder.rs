@@ -16,7 +16,7 @@ use credlink_pipeline::{
 
 use super::{
     file::{self, ReadError},
-    layout::{IndexEntry, Layout, id_of_proof_file, shard},
+    layout::{IndexEntry, Layout, id_of_proof_file, is_shard, shard},
     session::{Session, ignore_missing, remove_dead},
     turn::Turn,
 };
@@ -329,7 +329,7 @@ fn make_dir(dir: &Path) -> Result<(), ProofStoreError> {
 pub(super) fn shards_from(parent: &Path, first: &str) -> Result<Vec<String>, ProofStoreError> {
     let mut shards = Vec::new();
     for_each_name(parent, |name| {
-        if name >= first {
+        if is_shard(name) && name >= first {
             shards.push(name.to_owned());
         }
     })?;

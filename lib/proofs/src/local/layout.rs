@@ -61,6 +61,11 @@ pub(super) fn shard(name: &str) -> &str {
     name.get(..3).unwrap_or(name)
 }
 
+/// Whether a folder of this name is a shard.
+pub(super) fn is_shard(name: &str) -> bool {
+    name.len() == 3 && name.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// The id in the name of a proof's file.
 pub(super) fn id_of_proof_file(name: &str) -> Option<ProofId> {
     name.strip_suffix(PROOF_SUFFIX)?.parse().ok()

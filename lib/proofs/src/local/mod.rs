@@ -37,10 +37,10 @@
 //! when the name is removed.
 //!
 //! # How expired proofs go
-//! The cleanup removes the name in `by-hash` first and the one in `by-id` last, for all that are due in one folder of
-//! `by-id`, and then flushes that folder once. Broken off in between, it leaves an expired proof that no look-up finds,
-//! which the next cleanup removes; what a power cut brings back is expired still. So nothing need be flushed for each
-//! proof.
+//! The cleanup removes the name in `by-hash` first and the one in `by-id` last. Broken off in between, it leaves an
+//! expired proof that no look-up finds, which the next cleanup removes; and what a power cut brings back is expired
+//! still. So nothing need be flushed for each proof: after a page the last folder is, with which a journaling file system
+//! makes all earlier removals durable.
 //!
 //! # What a killed process leaves
 //! Nothing but files in its session's folder. Each is named after its name in `by-hash`, so that whoever

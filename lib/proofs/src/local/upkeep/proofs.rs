@@ -19,14 +19,24 @@ impl Folder {
     pub(super) fn sweep_proofs(&self, after: &str, sweep: Sweep) -> Result<SweptPage, ProofStoreError> {
         let mut page = SweptPage::default();
         let mut seen = 0;
-        for shard in shards_from(&self.layout.by_id, after)?.into_iter().filter(|shard| shard != after) {
-            seen += self.sweep_shard_of_proofs(&self.layout.by_id.join(&shard), sweep, &mut page)?;
+        let mut changed = None;
+        let mut next = Place::LookUps { after: String::new() };
+        for name in shards_from(&self.layout.by_id, after)?.into_iter().filter(|name| name != after) {
+            let shard = self.layout.by_id.join(&name);
+            let removed_before = page.tally.expired_proofs_removed;
+            seen += self.sweep_shard_of_proofs(&shard, sweep, &mut page)?;
+            if page.tally.expired_proofs_removed > removed_before {
+                changed = Some(shard);
+            }
             if seen >= sweep.page {
-                page.next = Some(Place::Proofs { after: shard }.to_string());
-                return Ok(page);
+                next = Place::Proofs { after: name };
+                break;
             }
         }
-        page.next = Some(Place::LookUps { after: String::new() }.to_string());
+        if let Some(changed) = changed.filter(|_| !sweep.dry_run) {
+            sync_dir(&changed).map_err(cannot("flush", &changed))?;
+        }
+        page.next = Some(next.to_string());
         Ok(page)
     }
 
@@ -63,17 +73,15 @@ impl Folder {
 
     /// Removes the proofs `ids` of one folder.
     fn remove_all(&self, shard: &Path, ids: &[ProofId], sweep: Sweep, page: &mut SweptPage) {
-        let removed = Turn::take(shard).and_then(|_turn| {
-            for id in ids {
-                match self.remove_if_over(*id, sweep) {
-                    Ok(removed) => page.tally.expired_proofs_removed += u64::from(removed),
-                    Err(error) => page.faults.add(&error),
-                }
+        let _turn = match Turn::take(shard) {
+            Ok(turn) => turn,
+            Err(error) => return page.faults.add(&error),
+        };
+        for id in ids {
+            match self.remove_if_over(*id, sweep) {
+                Ok(removed) => page.tally.expired_proofs_removed += u64::from(removed),
+                Err(error) => page.faults.add(&error),
             }
-            sync_dir(shard).map_err(cannot("flush", shard))
-        });
-        if let Err(error) = removed {
-            page.faults.add(&error);
         }
     }
 
