@@ -108,11 +108,12 @@ impl Installation {
     /// The cleanup of the folder.
     ///
     /// # Errors
-    /// When a part of it cannot be created or read.
+    /// When the proofs cannot be opened.
     pub fn cleanup(&self) -> Result<ProofCleanup, InstallationError> {
         let proofs = LocalProofStore::open(self.data.join("proofs"))?;
+        let uploads = LocalUploads::as_they_are(self.data.join("uploads"));
         let keys = IdempotencyFolder::new(self.data.join("idempotency"));
-        Ok(ProofCleanup::new(vec![Arc::new(proofs), self.uploads()?, Arc::new(keys)]))
+        Ok(ProofCleanup::new(vec![Arc::new(proofs), Arc::new(uploads), Arc::new(keys)]))
     }
 
     /// The installation's own roots and those in the files `further`.

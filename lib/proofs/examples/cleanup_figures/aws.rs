@@ -16,7 +16,7 @@ use credlink_proofs::{
 use crate::{
     Result,
     cleaner::peak_memory,
-    proofs::{fill, now, verify},
+    proofs::{fill, in_two_days, verify},
 };
 
 type Calls = Arc<Mutex<BTreeMap<String, usize>>>;
@@ -57,7 +57,7 @@ pub(crate) async fn run(proofs: usize) -> Result<()> {
 }
 
 async fn clean(store: &AwsProofStore, what: &str) -> Result<Tally> {
-    let sweep = Sweep::new(now()?, false);
+    let sweep = Sweep::new(in_two_days(), false);
     let (mut tally, mut after, mut pages) = (Tally::default(), None, 0);
     let start = Instant::now();
     loop {

@@ -37,7 +37,7 @@ pub(crate) async fn run(folder: PathBuf, proofs: usize, kills: usize) -> Result<
     println!("{proofs} proofs put             {:>9.1?}", start.elapsed());
 
     let start = Instant::now();
-    for number in (0..2 * DELETED).filter(|number| is_expired(*number)) {
+    for number in (0..proofs).filter(|number| is_expired(*number)).step_by((proofs / 2).div_ceil(DELETED)) {
         store.delete(proof(number)?.record.id).await?;
     }
     println!("deleted one by one, each      {:>9.1?}", start.elapsed() / u32::try_from(DELETED)?);

@@ -1,5 +1,7 @@
 //! The proofs that are cleaned up. Each is known by its number, so that nobody need remember them.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use credlink_pipeline::{
     asset::Format,
@@ -12,9 +14,9 @@ use crate::Result;
 
 const WRITERS: usize = 16;
 
-/// The time of the cleanup.
-pub(crate) fn now() -> Result<Timestamp> {
-    Ok(Timestamp::parse("2026-03-01T00:00:00Z")?)
+/// The time of the cleanup: two days from now, so that everything is old.
+pub(crate) fn in_two_days() -> Timestamp {
+    Timestamp::new(SystemTime::now().into()).plus_days(2)
 }
 
 /// Whether the proof of this number is expired at that time.
@@ -27,8 +29,8 @@ pub(crate) fn proof(number: usize) -> Result<Proof> {
     let image_hash = Sha256Hash::of(format!("image {number}").as_bytes());
     let id = ProofId::derived_from(Sha256Hash::of(format!("proof {number}").as_bytes()));
     let manifest_store = Bytes::from(image_hash.as_bytes().repeat(128));
-    let created_at = now()?;
-    let expires_at = if is_expired(number) { "2026-02-01T00:00:00Z" } else { "2027-03-01T00:00:00Z" };
+    let created_at = Timestamp::parse("2026-01-01T00:00:00Z")?;
+    let expires_at = if is_expired(number) { "2026-02-01T00:00:00Z" } else { "9999-01-01T00:00:00Z" };
     let record = ProofRecord {
         id,
         uri: format!("https://proofs.example/proofs/{id}"),

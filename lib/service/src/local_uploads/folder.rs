@@ -76,6 +76,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder as it is; it need not exist.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     pub(super) fn announce(
         &self,
         id: UploadId,
@@ -182,7 +187,8 @@ impl Folder {
     /// Our files that are of this age at `now`, and all others.
     fn files(&self, now: Timestamp, age: Duration) -> Result<(Vec<OurFile>, Vec<PathBuf>), UploadError> {
         let (mut old, mut others) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(&self.0).map_err(cannot("read the folder of uploads"))? {
+        let Some(entries) = existing(fs::read_dir(&self.0))? else { return Ok((old, others)) };
+        for entry in entries {
             let entry = entry.map_err(cannot("read the folder of uploads"))?;
             let path = entry.path();
             // Somebody else may have removed it meanwhile.

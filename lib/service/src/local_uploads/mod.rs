@@ -81,6 +81,11 @@ impl LocalUploads {
         Ok(Self { folder: Arc::new(Folder::open(folder.into(), now)?) })
     }
 
+    /// The uploads in `folder` as they are, for who looks after them: nothing is made or removed.
+    pub fn as_they_are(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Arc::new(Folder::at(folder.into())) }
+    }
+
     /// What was announced for `id`; `None` when it is unknown or no longer taken at `now`.
     ///
     /// # Errors

@@ -238,7 +238,7 @@ fn age(path: &Path, minutes: u64) {
 #[tokio::test]
 async fn uploads_and_results_past_their_time_go() {
     let dir = tempfile::tempdir().unwrap();
-    let uploads = LocalUploads::open(dir.path(), SystemClock.now()).unwrap();
+    let uploads = LocalUploads::as_they_are(dir.path());
     let (old, young) = (UploadId::random(), UploadId::random());
     for (name, minutes) in [
         (format!("{old}.upload"), 91),
@@ -260,6 +260,11 @@ async fn uploads_and_results_past_their_time_go() {
         assert_eq!(page, SweptPage { tally: expected.clone(), ..SweptPage::default() });
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), left);
     }
+    let missing = LocalUploads::as_they_are(dir.path().join("missing"));
+    assert_eq!(
+        missing.sweep_page(Sweep::new(SystemClock.now(), false), None).await,
+        Ok(SweptPage::default())
+    );
 }
 
 #[tokio::test]
