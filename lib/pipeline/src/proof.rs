@@ -89,6 +89,35 @@ pub struct ProofRecord {
     pub created_at: Timestamp,
     /// From when on nobody finds it any more.
     pub expires_at: Timestamp,
+    /// How long the signature lasts; `None` in records of CredLink versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureLife>,
+    /// The copy of the manifest store that got a time-stamp later; `None` when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamped: Option<StampedCopy>,
+}
+
+/// How long a signature lasts by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignatureLife {
+    /// Until when every certificate that came with the signature is valid.
+    pub valid_until: Timestamp,
+    /// Whether it was made with a time-stamp, by which it outlives its certificates.
+    pub stamped: bool,
+}
+
+/// A copy of a manifest store with a time-stamp that was made later
+/// ([`restamp`](crate::restamp::restamp)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StampedCopy {
+    /// SHA-256 of the stamped manifest store.
+    pub manifest_hash: Sha256Hash,
+    /// The time in the stamp: the signature was there by then.
+    pub time: Timestamp,
+    /// When the copy was made, by the clock of the service.
+    pub stamped_at: Timestamp,
 }
 
 /// A record together with the manifest store it speaks of.
@@ -133,6 +162,25 @@ pub trait ProofStore: Send + Sync {
         hash: Sha256Hash,
         now: Timestamp,
     ) -> Result<Vec<ProofRecord>, ProofStoreError>;
+
+    /// Keeps `stamped_store`, of which `copy` speaks, beside the manifest store of the proof `seen`, which stays. True when
+    /// it is durable as a whole: from then on records say so. False when the proof is not as `seen` any more: gone, put
+    /// anew, or with another stamped copy; then nothing changed. Of several who try at once, one succeeds.
+    ///
+    /// # Errors
+    /// When the store cannot do it now.
+    async fn keep_stamped(
+        &self,
+        seen: &ProofRecord,
+        copy: StampedCopy,
+        stamped_store: Bytes,
+    ) -> Result<bool, ProofStoreError>;
+
+    /// The stamped copy of the manifest store of `id`; `None` when the proof has none, or is unknown or expired at `now`.
+    ///
+    /// # Errors
+    /// When the store cannot answer, or what it holds is damaged. The proof itself can be read all the same.
+    async fn stamped_store(&self, id: ProofId, now: Timestamp) -> Result<Option<Bytes>, ProofStoreError>;
 
     /// Removes a proof and all it owns; true when there was one. Removing it twice is no error.
     ///

@@ -7,13 +7,13 @@ use thiserror::Error;
 
 use crate::{
     asset::{Asset, AssetError, Format, Limits},
-    certificate::revocation::RevocationService,
+    certificate::{self, revocation::RevocationService},
     credential::{CredentialError, CredentialReading, Draft, ParentCredential, SignedStore, Witnesses},
     digest::{ImageDigest, Sha256Hash},
     embed::{EmbedError, Embedding, RecordPayloads, Rope, carriers},
     fingerprint::{Fingerprint, FingerprintError},
     manifest::{DigitalSourceType, Inception, ManifestDefinition, SignOptions},
-    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, SignatureLife},
     proof_uri::ProofUriBase,
     recovery::{RecoveryRecord, from_private},
     signer::{Signer, SignerError},
@@ -173,6 +173,9 @@ pub(crate) async fn sign_as(
         image_length: image.len() as u64,
         created_at: now,
         expires_at: definition.expires_at,
+        signature: certificate::valid_until(context.signer.chain())
+            .map(|valid_until| SignatureLife { valid_until, stamped: stamp == Some(Ok(())) }),
+        stamped: None,
     };
     let image = prepared.embedding.finish(&store)?;
     context.proofs.put(&Proof { record: record.clone(), manifest_store: store }).await?;

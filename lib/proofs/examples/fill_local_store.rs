@@ -148,6 +148,8 @@ fn proof(now: Timestamp) -> Proof {
         image_length: 3_000_000,
         created_at: now,
         expires_at: now.plus_days(365),
+        signature: None,
+        stamped: None,
     };
     Proof { record, manifest_store }
 }

@@ -9,9 +9,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use credlink_pipeline::{
     digest::Sha256Hash,
-    proof::{MAX_PROOFS_PER_IMAGE, Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    proof::{MAX_PROOFS_PER_IMAGE, Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, StampedCopy},
     timestamp::Timestamp,
 };
 
@@ -26,6 +27,7 @@ pub struct MemoryProofStore {
 struct State {
     by_id: BTreeMap<ProofId, Proof>,
     by_image_hash: HashMap<Sha256Hash, BTreeSet<(Timestamp, ProofId)>>,
+    stamped: HashMap<ProofId, Bytes>,
 }
 
 impl MemoryProofStore {
@@ -43,6 +45,7 @@ impl MemoryProofStore {
 impl State {
     /// Removes a proof and its look-up; whether there was one.
     fn remove(&mut self, id: ProofId) -> bool {
+        self.stamped.remove(&id);
         let Some(Proof { record, .. }) = self.by_id.remove(&id) else { return false };
         if let Entry::Occupied(mut entries) = self.by_image_hash.entry(record.image_hash) {
             entries.get_mut().remove(&(record.created_at, id));
@@ -94,6 +97,27 @@ impl ProofStore for MemoryProofStore {
             .take(MAX_PROOFS_PER_IMAGE)
             .cloned()
             .collect())
+    }
+
+    async fn keep_stamped(
+        &self,
+        seen: &ProofRecord,
+        copy: StampedCopy,
+        stamped_store: Bytes,
+    ) -> Result<bool, ProofStoreError> {
+        let mut state = self.state();
+        let Some(proof) = state.by_id.get_mut(&seen.id).filter(|proof| proof.record == *seen) else {
+            return Ok(false);
+        };
+        proof.record.stamped = Some(copy);
+        state.stamped.insert(seen.id, stamped_store);
+        Ok(true)
+    }
+
+    async fn stamped_store(&self, id: ProofId, now: Timestamp) -> Result<Option<Bytes>, ProofStoreError> {
+        let state = self.state();
+        let is_visible = state.by_id.get(&id).is_some_and(|proof| now < proof.record.expires_at);
+        Ok(state.stamped.get(&id).filter(|_| is_visible).cloned())
     }
 
     async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {

@@ -22,6 +22,13 @@ pub(crate) fn html(record: &ProofRecord) -> String {
     for (name, value) in rows {
         row(&mut page, name, value);
     }
+    if let Some(life) = &record.signature {
+        row(&mut page, "Certificate valid until", &life.valid_until);
+    }
+    if let Some(stamped) = &record.stamped {
+        row(&mut page, "Time-stamp, added later", &stamped.time);
+        row(&mut page, "SHA-256 of the stamped copy", &stamped.manifest_hash);
+    }
     if let Some(fingerprint) = &record.fingerprint {
         row(&mut page, "Fingerprint (ISCC)", fingerprint);
     }
@@ -92,6 +99,8 @@ mod tests {
             image_length: 7,
             created_at: time,
             expires_at: time.plus_days(365),
+            signature: None,
+            stamped: None,
         });
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&quot;&gt;&lt;script&gt;alert(&#39;x&amp;y&#39;)&lt;/script&gt;"));

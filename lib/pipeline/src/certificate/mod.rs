@@ -100,6 +100,13 @@ pub async fn judge(question: Question<'_>) -> Judgement {
     Judgement { report: Some(report), status: status.concat() }
 }
 
+/// Until when all certificates of `chain`, which are in DER, are valid; `None` when one of them cannot be read, or when
+/// there is none.
+pub fn valid_until(chain: &[Vec<u8>]) -> Option<Timestamp> {
+    let ends: Option<Vec<Timestamp>> = chain.iter().map(|der| Some(validity_of(&read(der)?).1)).collect();
+    ends?.into_iter().min()
+}
+
 fn unreadable(reason: &str) -> Judgement {
     Judgement { report: None, status: vec![Status::new(StatusKind::Failure, INVALID, reason)] }
 }

@@ -41,6 +41,8 @@ pub(crate) fn proof(number: usize) -> Result<Proof> {
         image_length: 3_000_000,
         created_at,
         expires_at: Timestamp::parse(expires_at)?,
+        signature: None,
+        stamped: None,
     };
     Ok(Proof { record, manifest_store })
 }

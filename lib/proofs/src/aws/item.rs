@@ -15,7 +15,8 @@ pub(super) const RECORD: &str = "record";
 pub(super) const BLOB: &str = "blob";
 pub(super) const TTL: &str = "ttl";
 
-/// Where manifest stores lie in the bucket: `manifests/<proof id>/<random uuid>`.
+/// Where manifest stores lie in the bucket: `manifests/<proof id>/<random uuid>`. The stamped copy of one has its name, a
+/// dot and the SHA-256 of the copy.
 pub(super) const BLOB_PREFIX: &str = "manifests/";
 
 /// How the partition keys of records begin.
@@ -85,6 +86,11 @@ pub(super) fn proof_of_blob(blob: &str) -> Option<ProofId> {
     if name.is_empty() { None } else { id.parse().ok() }
 }
 
+/// The manifest store that an object is, or is the stamped copy of.
+pub(super) fn original_of(blob: &str) -> &str {
+    blob.split_once('.').map_or(blob, |(original, _)| original)
+}
+
 /// A proof's record together with the object that holds its manifest store. No other put ever writes the same
 /// object, so the name of the object also tells one put of an id from the next.
 #[derive(Clone, Debug)]
@@ -98,6 +104,11 @@ impl Entry {
     pub(super) fn new(record: ProofRecord) -> Self {
         let blob = format!("{BLOB_PREFIX}{}/{}", record.id, Uuid::new_v4());
         Self { record, blob }
+    }
+
+    /// The object with its stamped copy; `None` when it has none.
+    pub(super) fn stamped_blob(&self) -> Option<String> {
+        Some(format!("{}.{}", self.blob, self.record.stamped?.manifest_hash))
     }
 
     /// What `item`, a record or a look-up, holds of the proof `id`.

@@ -8,6 +8,8 @@
 //! | `proof#<id>` | `record` | `record` (JSON), `blob` (name of the object), `ttl` |
 //! | `image#<SHA-256>` | `<created at>#<id>` | the same |
 //!
+//! A stamped copy is one more object, and both items say so in their `record`.
+//!
 //! A proof exists as long as its record does. What a broken put or deletion leaves behind is never visible, and goes
 //! with the record's entry in the table's stream ([`AwsProofStore::reap`]) or with the next
 //! [sweep](crate::upkeep::Upkeep).
@@ -17,6 +19,7 @@ mod catalogue;
 mod fault;
 mod item;
 mod reap;
+mod stamped;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -24,9 +27,10 @@ mod tests;
 mod transaction;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use credlink_pipeline::{
     digest::Sha256Hash,
-    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, StampedCopy},
     timestamp::Timestamp,
 };
 
@@ -71,6 +75,14 @@ impl AwsProofStore {
     async fn valid(&self, id: ProofId, now: Timestamp) -> Result<Option<Entry>, ProofStoreError> {
         let entry = self.table.read(id).await?;
         Ok(entry.filter(|entry| now < entry.record.expires_at))
+    }
+
+    /// Removes the objects of a proof that nobody can see any more.
+    async fn discard_blobs_of(&self, entry: &Entry) {
+        self.blobs.discard(&entry.blob).await;
+        if let Some(stamped) = entry.stamped_blob() {
+            self.blobs.discard(&stamped).await;
+        }
     }
 
     /// Removes what stands under `id` and cannot be read.
@@ -134,6 +146,19 @@ impl ProofStore for AwsProofStore {
         self.table.find(hash, now).await
     }
 
+    async fn keep_stamped(
+        &self,
+        seen: &ProofRecord,
+        copy: StampedCopy,
+        stamped_store: Bytes,
+    ) -> Result<bool, ProofStoreError> {
+        self.keep_copy(seen, copy, stamped_store).await
+    }
+
+    async fn stamped_store(&self, id: ProofId, now: Timestamp) -> Result<Option<Bytes>, ProofStoreError> {
+        self.copy(id, now).await
+    }
+
     async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
         let entry = match self.table.read(id).await {
             Ok(Some(entry)) => entry,
@@ -143,7 +168,7 @@ impl ProofStore for AwsProofStore {
         };
         let removed = self.table.remove(&entry).await?;
         if removed {
-            self.blobs.discard(&entry.blob).await;
+            self.discard_blobs_of(&entry).await;
         }
         Ok(removed)
     }

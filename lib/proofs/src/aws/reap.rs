@@ -12,6 +12,8 @@ use super::{
 pub struct RemovedProof {
     id: ProofId,
     blob: String,
+    /// The stamped copy of it.
+    stamped_blob: Option<String>,
     /// `None` when the record cannot be read; then the sweep finds its look-up.
     look_up: Option<Key>,
 }
@@ -25,7 +27,13 @@ impl RemovedProof {
             return None;
         }
         let record = serde_json::from_str(record).ok().filter(|record: &ProofRecord| record.id == id);
-        Some(Self { id, blob: blob.to_owned(), look_up: record.as_ref().map(Key::of_look_up) })
+        let entry = record.map(|record| Entry { record, blob: blob.to_owned() });
+        Some(Self {
+            id,
+            blob: blob.to_owned(),
+            stamped_blob: entry.as_ref().and_then(Entry::stamped_blob),
+            look_up: entry.as_ref().map(|entry| Key::of_look_up(&entry.record)),
+        })
     }
 
     /// Which proof it was.
@@ -52,6 +60,9 @@ impl AwsProofStore {
         }
         if let Some(look_up) = &removed.look_up {
             self.table.remove_look_up(look_up, &removed.blob).await?;
+        }
+        if let Some(stamped) = &removed.stamped_blob {
+            self.blobs.remove(stamped).await?;
         }
         self.blobs.remove(&removed.blob).await
     }

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use super::{
     fault::unavailable,
-    item::{BLOB, Entry, Item, Key, Kind, PK, PROOF_PREFIX, SK, TTL, image_pk, proof_of_blob, text},
+    item::{BLOB, Entry, Item, Key, Kind, PK, PROOF_PREFIX, RECORD, SK, TTL, image_pk, proof_of_blob, text},
     transaction::{Outcome, pause_before, write_all},
 };
 
@@ -80,6 +80,37 @@ impl Table {
             // An earlier attempt got through, and nobody remembers its token.
             Outcome::Refused(Some(there)) if text(&there, BLOB) == Some(&entry.blob) => Ok(Added::Done),
             Outcome::Refused(_) => Ok(Added::IdIsTaken),
+        }
+    }
+
+    /// Puts `now` in the place of `before`, two states of one proof, record and look-up at once; false when the proof is
+    /// not as `before` any more.
+    pub(super) async fn replace(&self, before: &Entry, now: &Entry) -> Result<bool, ProofStoreError> {
+        let what = "change a proof";
+        let id = before.record.id;
+        let Some(there) = self.item(Key::of_record(id)).await? else { return Ok(false) };
+        let is_before =
+            Entry::parse(id, &there)?.record == before.record && text(&there, BLOB) == Some(&before.blob);
+        let (true, Some(json)) = (is_before, text(&there, RECORD)) else { return Ok(false) };
+        let [record, look_up] = now.to_items()?;
+        let written = record.get(RECORD).cloned();
+        let record = Put::builder()
+            .condition_expression("#blob = :blob AND #record = :record")
+            .set_expression_attribute_names(Some(names([BLOB, RECORD])))
+            .expression_attribute_values(":blob", AttributeValue::S(before.blob.clone()))
+            // As it is written there: another version of CredLink may have written it.
+            .expression_attribute_values(":record", AttributeValue::S(json.to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .table_name(&self.name)
+            .set_item(Some(record))
+            .build();
+        // It was written at once with the record, and so was every later one: it belongs to this very record.
+        let look_up = Put::builder().table_name(&self.name).set_item(Some(look_up)).build();
+        let items = [record, look_up].map(|put| put.map(|put| TransactWriteItem::builder().put(put).build()));
+        match write_all(&self.client, collect(items, what)?, what).await? {
+            Outcome::Written => Ok(true),
+            // An earlier attempt got through, and nobody remembers its token.
+            Outcome::Refused(there) => Ok(there.is_some_and(|there| there.get(RECORD) == written.as_ref())),
         }
     }
 

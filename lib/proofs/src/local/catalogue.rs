@@ -77,7 +77,7 @@ impl Folder {
         &self,
         id: ProofId,
     ) -> Result<Option<(ProofRecord, u64)>, ProofStoreError> {
-        self.read(id, |file, id| {
+        self.read(&self.layout.proof(id), id, |file, id| {
             let length = file.metadata()?.len();
             Ok((file::read_record(file, id)?, length))
         })

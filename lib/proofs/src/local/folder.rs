@@ -83,11 +83,13 @@ impl Folder {
     }
 
     pub(super) fn record(&self, id: ProofId) -> Result<Option<ProofRecord>, ProofStoreError> {
-        self.read(id, file::read_record)
+        let record = self.read(&self.layout.proof(id), id, file::read_record)?;
+        Ok(record.map(|record| self.with_stamp(record)))
     }
 
     pub(super) fn proof(&self, id: ProofId) -> Result<Option<Proof>, ProofStoreError> {
-        self.read(id, file::read_proof)
+        let proof = self.read(&self.layout.proof(id), id, file::read_proof)?;
+        Ok(proof.map(|proof| Proof { record: self.with_stamp(proof.record), ..proof }))
     }
 
     pub(super) fn find_by_image_hash(
@@ -138,6 +140,7 @@ impl Folder {
         }
         let shard = self.layout.id_shard(id);
         sync_dir(&shard).map_err(cannot("flush", &shard))?;
+        self.remove_stamp_without_proof(id);
         for entry in entries {
             self.settle(entry);
         }
@@ -188,21 +191,21 @@ impl Folder {
         Ok(entries)
     }
 
-    /// What `read` gives of the file of `id`.
+    /// What the file at `path` holds of the proof `id`.
     pub(super) fn read<T>(
         &self,
+        path: &Path,
         id: ProofId,
         read: impl FnOnce(&mut File, ProofId) -> Result<T, ReadError>,
     ) -> Result<Option<T>, ProofStoreError> {
-        let path = self.layout.proof(id);
-        let mut file = match File::open(&path) {
+        let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot("open", &path)(error)),
+            Err(error) => return Err(cannot("open", path)(error)),
         };
         match read(&mut file, id) {
             Ok(read) => Ok(Some(read)),
-            Err(ReadError::Io(error)) => Err(cannot("read", &path)(error)),
+            Err(ReadError::Io(error)) => Err(cannot("read", path)(error)),
             Err(ReadError::Damaged(reason)) => {
                 Err(ProofStoreError::Damaged { id, reason: format!("{reason} ({})", path.display()) })
             }
@@ -210,7 +213,7 @@ impl Folder {
     }
 
     /// A temporary path, cleared when it is dropped.
-    fn temp(&self, entry: Option<IndexEntry>) -> Result<Temp<'_>, ProofStoreError> {
+    pub(super) fn temp(&self, entry: Option<IndexEntry>) -> Result<Temp<'_>, ProofStoreError> {
         let session = self.session()?;
         let path = session.path_for(entry);
         Ok(Temp { folder: self, _session: session, entry, path })
@@ -240,6 +243,7 @@ impl Folder {
     /// gone otherwise. Whoever changed the one or the other calls this last, so that of two who do it at the
     /// same time the later one sees what both did.
     pub(super) fn settle(&self, entry: IndexEntry) {
+        self.remove_stamp_without_proof(entry.id);
         if let Err(error) = self.try_settle(entry) {
             tracing::warn!(id = %entry.id, %error, "the index by image hash may lack this proof");
         }
@@ -275,12 +279,12 @@ impl Folder {
 
 /// A temporary file on its way in or out. When it is dropped, whether all went well or not, the index is made
 /// to agree with the proof and the file is removed.
-struct Temp<'a> {
+pub(super) struct Temp<'a> {
     folder: &'a Folder,
     /// Keeps the session's lock.
     _session: Arc<Session>,
     entry: Option<IndexEntry>,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Drop for Temp<'_> {

@@ -12,6 +12,7 @@ use credlink_pipeline::{
 };
 
 const PROOF_SUFFIX: &str = ".proof";
+const STAMPED_SUFFIX: &str = ".stamped";
 
 /// The paths inside a proof folder.
 #[derive(Debug)]
@@ -36,9 +37,18 @@ impl Layout {
 
     /// The file of the proof `id`.
     pub(super) fn proof(&self, id: ProofId) -> PathBuf {
+        self.file_of(id, PROOF_SUFFIX)
+    }
+
+    /// The file of its stamped copy.
+    pub(super) fn stamped(&self, id: ProofId) -> PathBuf {
+        self.file_of(id, STAMPED_SUFFIX)
+    }
+
+    fn file_of(&self, id: ProofId, suffix: &str) -> PathBuf {
         let id = id.to_string();
         let mut path = self.by_id.join(shard(&id));
-        path.push(id + PROOF_SUFFIX);
+        path.push(id + suffix);
         path
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! by-id/<3>/<id>.proof                      one file per proof: record and manifest store
+//! by-id/<3>/<id>.stamped                    the same of its stamped copy, where there is one
 //! by-hash/<3>/<image hash>.<time>.<id>      a second name (hard link) of the same file
 //! tmp/<session>/                            files on their way in or out, one folder per process
 //! ```
@@ -42,6 +43,12 @@
 //! still. So nothing need be flushed for each proof: after a page the last folder is, with which a journaling file system
 //! makes all earlier removals durable.
 //!
+//! # How a stamped copy appears
+//! Beside the proof, which stays as it is, in a file of the same form: its record is the proof's, and tells of the copy;
+//! its manifest store is the stamped one. When it is flushed, whoever has the turn in the folder looks whether the proof is
+//! still the one that was stamped, and gives the copy its name. A reader takes it only together with the proof that it was
+//! made of, and goes on without it when it is damaged. It goes right after the proof, in the cleanup right before.
+//!
 //! # What a killed process leaves
 //! Nothing but files in its session's folder. Each is named after its name in `by-hash`, so that whoever
 //! cleans up knows what belongs to it: the name in `by-hash` stays when the proof exists and goes when it does
@@ -62,6 +69,7 @@ mod file;
 mod folder;
 mod layout;
 mod session;
+mod stamped;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -70,9 +78,10 @@ mod upkeep;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use credlink_pipeline::{
     digest::Sha256Hash,
-    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, StampedCopy},
     timestamp::Timestamp,
 };
 
@@ -152,6 +161,21 @@ impl ProofStore for LocalProofStore {
         now: Timestamp,
     ) -> Result<Vec<ProofRecord>, ProofStoreError> {
         self.run(move |folder| folder.find_by_image_hash(hash, now)).await
+    }
+
+    async fn keep_stamped(
+        &self,
+        seen: &ProofRecord,
+        copy: StampedCopy,
+        stamped_store: Bytes,
+    ) -> Result<bool, ProofStoreError> {
+        let seen = seen.clone();
+        self.run(move |folder| folder.keep_stamped(&seen, copy, stamped_store)).await
+    }
+
+    async fn stamped_store(&self, id: ProofId, now: Timestamp) -> Result<Option<Bytes>, ProofStoreError> {
+        let stamped = self.run(move |folder| folder.stamped(id)).await?;
+        Ok(stamped.filter(|stamped| now < stamped.record.expires_at).map(|stamped| stamped.manifest_store))
     }
 
     async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {

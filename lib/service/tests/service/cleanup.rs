@@ -225,6 +225,8 @@ fn proof_until(expires_at: &str) -> Proof {
         image_length: 5,
         created_at: Timestamp::parse("2018-01-01T00:00:00Z").unwrap(),
         expires_at: Timestamp::parse(expires_at).unwrap(),
+        signature: None,
+        stamped: None,
     };
     Proof { record, manifest_store: Bytes::from_static(b"manifest store") }
 }

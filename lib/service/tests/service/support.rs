@@ -13,7 +13,7 @@ use bytes::Bytes;
 use credlink_keys::{KeyKind, LocalKeys};
 use credlink_pipeline::{
     digest::Sha256Hash,
-    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, StampedCopy},
     signer::{Signer, SignerError, SigningAlgorithm},
     timestamp::{Clock as _, Timestamp},
     trust::TrustAnchors,
@@ -242,6 +242,14 @@ impl<F: Fn() -> ProofStoreError + Send + Sync> ProofStore for BrokenProofs<F> {
         _: Sha256Hash,
         _: Timestamp,
     ) -> Result<Vec<ProofRecord>, ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn keep_stamped(&self, _: &ProofRecord, _: StampedCopy, _: Bytes) -> Result<bool, ProofStoreError> {
+        Err((self.0)())
+    }
+
+    async fn stamped_store(&self, _: ProofId, _: Timestamp) -> Result<Option<Bytes>, ProofStoreError> {
         Err((self.0)())
     }
 

@@ -65,16 +65,20 @@ impl AwsProofStore {
         }
         let removals = over.into_iter().map(|entry| {
             let table = self.table.clone();
-            async move { Ok(table.remove(&entry).await?.then_some(entry.blob)) }
+            async move { Ok(table.remove(&entry).await?.then_some(entry)) }
         });
         let mut blobs = Vec::new();
         for removed in all(removals).await {
             match removed {
-                Ok(blob) => blobs.extend(blob),
+                Ok(None) => {}
+                Ok(Some(entry)) => {
+                    page.tally.expired_proofs_removed += 1;
+                    blobs.extend(entry.stamped_blob());
+                    blobs.push(entry.blob);
+                }
                 Err(error) => page.faults.add(&error),
             }
         }
-        page.tally.expired_proofs_removed += blobs.len() as u64;
         // What stays of them belongs to nobody any more, and is found again as such.
         if let Err(error) = self.blobs.remove_all(&blobs).await {
             page.faults.add(&error);
@@ -176,7 +180,8 @@ impl Sorted {
                     if sweep.is_over(entry.record.expires_at) {
                         sorted.over.push(entry);
                     } else if let Some(length) = listing.length_of(&entry.blob) {
-                        page.tally.proofs.add(&entry.record, length, sweep.now);
+                        let stamped = entry.stamped_blob().and_then(|blob| listing.length_of(&blob));
+                        page.tally.proofs.add(&entry.record, length + stamped.unwrap_or(0), sweep.now);
                     } else {
                         sorted.unlisted.push(entry);
                     }

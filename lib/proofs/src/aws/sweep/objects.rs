@@ -3,7 +3,12 @@
 use credlink_pipeline::proof::{ProofId, ProofStoreError};
 
 use super::{
-    super::{AwsProofStore, blobs::MAX_LISTED_AT_ONCE, item::proof_of_blob, table::KEYS_AT_ONCE},
+    super::{
+        AwsProofStore,
+        blobs::MAX_LISTED_AT_ONCE,
+        item::{original_of, proof_of_blob},
+        table::KEYS_AT_ONCE,
+    },
     Place,
 };
 use crate::upkeep::{Sweep, SweptPage};
@@ -28,7 +33,7 @@ impl AwsProofStore {
         for some in old.chunks(KEYS_AT_ONCE) {
             let current = self.table.blobs_of(some.iter().map(|(id, _)| *id)).await?;
             let unnamed = some.iter().filter(|(id, key)| match current.get(id) {
-                Some(Some(blob)) => blob != key,
+                Some(Some(blob)) => blob != original_of(key),
                 // The record is damaged; this may be the manifest store it should name.
                 Some(None) => false,
                 None => true,

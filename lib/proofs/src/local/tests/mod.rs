@@ -84,8 +84,8 @@ async fn the_pages_of_ids_hold_every_proof_once_and_in_order() {
     assert_eq!(store.ids_after(None, 0).await.unwrap(), []);
 }
 
-/// Every proof has exactly its one index entry, no entry lacks its proof, and nothing temporary is left of
-/// this or any dead process.
+/// Every proof has exactly its one index entry, no entry and no stamped copy lacks its proof, and nothing temporary is
+/// left of this or any dead process.
 fn assert_tidy(folder: &Path) {
     let files = |part: &str| -> BTreeSet<String> {
         let mut names = BTreeSet::new();
@@ -96,8 +96,13 @@ fn assert_tidy(folder: &Path) {
         }
         names
     };
+    let (stamped, proofs): (Vec<String>, Vec<String>) =
+        files("by-id").into_iter().partition(|name| name.ends_with(".stamped"));
     let proofs: Vec<String> =
-        files("by-id").iter().map(|name| name.strip_suffix(".proof").unwrap().to_owned()).collect();
+        proofs.iter().map(|name| name.strip_suffix(".proof").unwrap().to_owned()).collect();
+    for name in stamped {
+        assert!(proofs.iter().any(|proof| name == format!("{proof}.stamped")), "{name} has no proof");
+    }
     let mut indexed: Vec<String> =
         files("by-hash").iter().map(|name| name.rsplit('.').next().unwrap().to_owned()).collect();
     indexed.sort_unstable();

@@ -92,7 +92,9 @@ impl Folder {
             return Ok(false);
         };
         // Last of all its name in `by-id`: a put that waits for it makes its names anew.
-        for path in [self.layout.entry(IndexEntry::of(&record)), self.layout.proof(id)] {
+        let names =
+            [self.layout.entry(IndexEntry::of(&record)), self.layout.stamped(id), self.layout.proof(id)];
+        for path in names {
             ignore_missing(fs::remove_file(&path)).map_err(cannot("remove", &path))?;
         }
         Ok(true)
