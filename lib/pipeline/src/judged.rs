@@ -2,7 +2,10 @@
 
 use crate::{
     certificate::{self, CertificateReport, Question},
-    credential::{CredentialReading, Status, StatusKind, ValidationState, judge_stamps},
+    credential::{
+        ClaimSignature, CredentialReading, StampJudgement, Status, StatusKind, ValidationState,
+        judge_later_stamps, judge_stamps,
+    },
     extract::FoundStore,
     jumbf::objection_to_form,
     proof::ProofId,
@@ -22,12 +25,18 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Judges the signer at the time of a trusted stamp, else at `now`.
-    pub(crate) async fn of(reading: CredentialReading, context: &VerifyContext<'_>, now: Timestamp) -> Self {
+    /// Judges the signer at the time of a trusted stamp, else at `now`. The stamp is in the signature, or among
+    /// `kept_stamps`, which were made of it later.
+    pub(crate) async fn of(
+        reading: CredentialReading,
+        kept_stamps: &[Vec<u8>],
+        context: &VerifyContext<'_>,
+        now: Timestamp,
+    ) -> Self {
         let mut status = reading.status.clone();
         let mut report = None;
         if let Some(signature) = &reading.signature {
-            let stamps = judge_stamps(signature, context.trust.time_stamps(), now);
+            let stamps = judge_all_stamps(signature, kept_stamps, context, now);
             let question = Question {
                 signature,
                 anchors: context.trust.signers(),
@@ -62,6 +71,30 @@ impl Judged {
         }
     }
 }
+
+/// The time-stamp in the signature goes before those that were made later (C2PA 2.4, section 15.8.1.2).
+fn judge_all_stamps(
+    signature: &ClaimSignature,
+    kept_stamps: &[Vec<u8>],
+    context: &VerifyContext<'_>,
+    now: Timestamp,
+) -> StampJudgement {
+    let anchors = context.trust.time_stamps();
+    let mut stamps = judge_stamps(signature, anchors, now);
+    if stamps.time.is_none() {
+        let kept = judge_later_stamps(signature, kept_stamps, anchors, now);
+        stamps.time = kept.time;
+        stamps.status.extend(kept.status);
+        if kept.time.is_some() {
+            let reason = "the time-stamp is not in the image: it was made later, and is kept with the proof";
+            stamps.status.push(Status::new(StatusKind::Informational, KEPT_STAMP, reason));
+        }
+    }
+    stamps
+}
+
+/// The status that says: the time-stamp that counts was not in the image, but kept.
+const KEPT_STAMP: &str = "com.credlink.timeStamp.kept";
 
 /// What speaks against a store that was found in the file, although what is signed in it may be right.
 pub(crate) fn objections_to_store(found: &FoundStore, reading: &CredentialReading) -> Vec<Status> {

@@ -22,18 +22,39 @@ pub(crate) fn objection_to_form(store: &[u8]) -> Option<&'static str> {
 
 /// The labels of the manifests in a store, in its order; the active one stands last (C2PA 2.4, section 11.1.4.2).
 pub(crate) fn manifest_labels(store: &[u8]) -> Vec<&str> {
+    manifests(store).filter_map(label).collect()
+}
+
+/// The contents of the manifests in a store.
+fn manifests(store: &[u8]) -> impl Iterator<Item = &[u8]> {
     let content = split_box(store).filter(|(kind, ..)| *kind == b"jumb").map(|(_, content, _)| content);
-    superboxes(content.unwrap_or_default()).filter_map(label).collect()
+    superboxes(content.unwrap_or_default())
+}
+
+/// The content of the manifest `name`: everything that signatures and hashes can be about.
+pub(crate) fn manifest_of<'a>(store: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    manifests(store).find(|content| label(content) == Some(name))
 }
 
 /// The first content box of the superbox `name` in the manifest `manifest`, with its type removed: of
 /// `c2pa.signature` the COSE structure. `name` may be the beginning of a label.
 pub(crate) fn content_of<'a>(store: &'a [u8], manifest: &str, name: &str) -> Option<&'a [u8]> {
-    let (_, content, _) = split_box(store).filter(|(kind, ..)| *kind == b"jumb")?;
-    let manifest = superboxes(content).find(|content| label(content) == Some(manifest))?;
-    let part =
-        superboxes(manifest).find(|content| label(content).is_some_and(|label| label.starts_with(name)))?;
-    let (_, _, contents) = split_box(part)?;
+    let manifest = manifest_of(store, manifest)?;
+    first_content(superboxes(manifest).find(|content| has_prefix(content, name))?)
+}
+
+/// The first content boxes of the assertions `name` in all manifests. `name` may be the beginning of a label.
+pub(crate) fn assertions<'a>(store: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let stores = manifests(store).flat_map(superboxes).filter(|part| has_prefix(part, "c2pa.assertions"));
+    stores.flat_map(superboxes).filter(move |part| has_prefix(part, name)).filter_map(first_content)
+}
+
+fn has_prefix(content: &[u8], prefix: &str) -> bool {
+    label(content).is_some_and(|label| label.starts_with(prefix))
+}
+
+fn first_content(superbox: &[u8]) -> Option<&[u8]> {
+    let (_, _, contents) = split_box(superbox)?;
     Some(split_box(contents)?.1)
 }
 

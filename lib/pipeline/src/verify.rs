@@ -8,15 +8,16 @@ use thiserror::Error;
 use crate::{
     asset::{Asset, NotAnImage},
     certificate::revocation::RevocationService,
-    credential::{CredentialReading, Status, StatusKind, ValidationState},
+    credential::{CredentialReading, Status, StatusKind, ValidationState, later_stamps},
     digest::Sha256Hash,
     extract::{Extraction, Salvaged, extract},
     judged::{Judged, objections_to_store},
     jumbf::manifest_labels,
     kept_credential::{Belonging, KeptCredential},
     legacy,
-    proof::{Proof, ProofId, ProofStore},
+    proof::{Proof, ProofId, ProofRecord, ProofStore},
     proof_uri::{ProofUriBase, parse_proof_uri},
+    stamped_ingredients::excuse_expired,
     timestamp::{Clock, Timestamp},
     trust::TrustAnchors,
     verdict::{Evidence, ProofLookup, ProofSummary, VerificationReport, details, is_valid},
@@ -24,6 +25,9 @@ use crate::{
 
 /// The status that says: the manifest store that was judged was not in the file, but kept.
 pub const RECOVERED: &str = "com.credlink.store.recovered";
+
+/// The status that says: there is a time-stamp that was made later, but the proof store did not give it.
+pub const UNREADABLE_STAMP: &str = "com.credlink.timeStamp.unreadable";
 
 /// What verification needs from outside.
 #[derive(Clone, Copy)]
@@ -116,12 +120,50 @@ impl Case<'_> {
             CredentialReading::of(&found.store, self.asset.bytes(), self.asset.format(), self.context.trust);
         reading.status.extend(objections_to_store(found, &reading));
         let lookup = self.look_up_embedded(&reading, &found.store).await;
+        let hash = Sha256Hash::of(&found.store);
+        // A stamp that is kept belongs to the manifest that was stored, and to no other under its name.
+        let record = lookup.record().filter(|record| record.manifest_hash == hash);
         Some(Finding {
-            judged: Some(Judged::of(reading, self.context, self.now).await),
-            embedded_hash: Some(Sha256Hash::of(&found.store)),
+            judged: Some(self.judged(reading, &found.store, record).await),
+            embedded_hash: Some(hash),
             lookup,
             belonging: None,
         })
+    }
+
+    /// Judges a credential with everything that vouches for its time: what stands in `store`, and what is kept with its
+    /// proof, if `record` is that.
+    async fn judged(
+        &self,
+        mut reading: CredentialReading,
+        store: &[u8],
+        record: Option<&ProofRecord>,
+    ) -> Judged {
+        let mut kept_stamps = Vec::new();
+        if let (Some(record), Some(label)) = (record, &reading.active_manifest) {
+            match self.kept_stamps(record, label).await {
+                Ok(stamps) => kept_stamps = stamps,
+                Err(unreadable) => reading.status.push(unreadable),
+            }
+        }
+        let mut judged = Judged::of(reading, &kept_stamps, self.context, self.now).await;
+        excuse_expired(&mut judged.status, store, self.context.trust, self.now).await;
+        judged
+    }
+
+    /// The time-stamps of the manifest `label` that were made later and are kept with its proof.
+    async fn kept_stamps(&self, record: &ProofRecord, label: &str) -> Result<Vec<Vec<u8>>, Status> {
+        if record.stamped.is_none() {
+            return Ok(Vec::new());
+        }
+        match self.context.proofs.stamped_store(record.id, self.now).await {
+            Ok(stamped) => Ok(stamped.map(|store| later_stamps(&store, label)).unwrap_or_default()),
+            Err(error) => {
+                tracing::error!(id = %record.id, %error, "the proof store did not give a time-stamp that is kept");
+                let reason = "a time-stamp is kept with the proof, but it could not be read";
+                Err(Status::new(StatusKind::Informational, UNREADABLE_STAMP, reason))
+            }
+        }
     }
 
     /// The manifest asserts a proof URI, or a recovery record stands beside it. A record that names an earlier version
@@ -181,7 +223,7 @@ impl Case<'_> {
         if let ProofLookup::Recovered(_) = finding.lookup {
             let mut reading = kept.reading;
             reading.status.extend(status_of_recovery(kept.belonging));
-            finding.judged = Some(Judged::of(reading, self.context, self.now).await);
+            finding.judged = Some(self.judged(reading, &proof.manifest_store, finding.lookup.record()).await);
         }
         finding
     }
@@ -190,7 +232,7 @@ impl Case<'_> {
     async fn legacy(&self) -> Option<Judged> {
         let manifest = self.extraction.legacy_manifest.as_deref()?;
         let credential = legacy::read(manifest, &self.asset, self.context.trust)?;
-        Some(Judged::of(CredentialReading::from(credential), self.context, self.now).await)
+        Some(Judged::of(CredentialReading::from(credential), &[], self.context, self.now).await)
     }
 
     /// The proof to judge the image by, or why there is none.

@@ -17,6 +17,8 @@ pub struct ClaimSignature {
     pub chain: Vec<Vec<u8>>,
     /// The time-stamps.
     pub stamps: Vec<StampToken>,
+    /// What a time-stamp in an assertion of another manifest has to be a stamp of: any of these.
+    pub stamped_later: Vec<Vec<u8>>,
     /// OCSP responses in DER, stapled (`rVals`; C2PA 2.4, section 15.11); at most [`MAX_STAPLES`].
     pub staples: Vec<Vec<u8>>,
 }
@@ -55,6 +57,7 @@ impl ClaimSignature {
                 .and_then(|id| algorithm_name(id.into())),
             chain: signature.chain(),
             stamps: signature.stamps(claim),
+            stamped_later: signature.stamped_later(),
             staples: signature.staples(),
         })
     }
@@ -125,6 +128,18 @@ impl Structure {
             entry(container, "tstTokens").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let tokens = tokens.iter().take(MAX_STAMPS).filter_map(|token| entry(token, "val")?.as_bytes());
         tokens.map(|token| StampToken { token: token.clone(), message: message.clone() }).collect()
+    }
+
+    /// C2PA 2.4, section 18.18.3, asks for a stamp of the `CounterSignature` structure over the signature; what is used,
+    /// among others by the C2PA library, is a stamp of the signature's bytes alone. Each is a stamp of this signature and
+    /// of nothing else, so each counts.
+    fn stamped_later(&self) -> Vec<Vec<u8>> {
+        let mut serialized = Vec::new();
+        if ciborium::into_writer(&Value::Bytes(self.signature.clone()), &mut serialized).is_err() {
+            return Vec::new();
+        }
+        let structures = [self.counter_signature(&serialized), self.counter_signature(&self.signature)];
+        [Some(self.signature.clone())].into_iter().chain(structures).flatten().collect()
     }
 
     fn counter_signature(&self, payload: &[u8]) -> Option<Vec<u8>> {

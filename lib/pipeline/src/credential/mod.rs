@@ -8,15 +8,22 @@
 mod claim_signature;
 mod library_error;
 mod outline;
+mod port_signer;
 mod reading;
 mod time_stamp;
+mod time_stamp_assertion;
+mod update;
 mod witnesses;
 mod writing;
 
 pub use claim_signature::{ClaimSignature, MAX_CERTIFICATES, MAX_STAPLES, StampToken};
+pub(crate) use outline::names_one_signer;
 pub(crate) use reading::LibraryTrust;
 pub use reading::{CredentialReading, Status, StatusKind, ValidationState};
-pub use time_stamp::{StampJudgement, judge_stamps};
+pub(crate) use time_stamp::token_of;
+pub use time_stamp::{StampJudgement, judge_later_stamps, judge_stamps};
+pub(crate) use time_stamp_assertion::later_stamps;
+pub(crate) use update::update_with_stamp;
 pub(crate) use witnesses::Witnesses;
 pub(crate) use writing::{Draft, ParentCredential, SignedStore};
 

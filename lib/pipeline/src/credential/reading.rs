@@ -137,6 +137,9 @@ impl From<LegacyCredential> for CredentialReading {
     }
 }
 
+/// What all statuses about the hard binding to the bytes of an image begin with (C2PA 2.4, section 15.2).
+const DATA_HASH: &str = "assertion.dataHash.";
+
 /// Stands for the label that a manifest of the first system has not got.
 const LEGACY_LABEL: &str = "legacy";
 
@@ -152,6 +155,22 @@ impl CredentialReading {
             Ok(objections) => Self::of_library(store, image, format, trust).with(objections),
             Err(refusal) => Self::unreadable(refusal),
         }
+    }
+
+    /// Validates `store` where the image is not at hand. Whether the content is the one that was signed is not checked, so
+    /// nothing is said about it.
+    pub(crate) fn without_image(store: &[u8], format: Format, trust: &TrustAnchors) -> Self {
+        let mut reading = Self::of(store, &[], format, trust);
+        reading.status.retain(|status| !status.code.starts_with(DATA_HASH));
+        for kind in ["success", "informational", "failure"] {
+            let listed = reading.results.pointer_mut(&format!("/activeManifest/{kind}"));
+            if let Some(listed) = listed.and_then(Value::as_array_mut) {
+                let is_about_content =
+                    |code: &Value| code.as_str().is_some_and(|code| code.starts_with(DATA_HASH));
+                listed.retain(|status| !status.get("code").is_some_and(is_about_content));
+            }
+        }
+        reading
     }
 
     fn of_library(store: &[u8], image: &[u8], format: Format, trust: &TrustAnchors) -> Self {

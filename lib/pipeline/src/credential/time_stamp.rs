@@ -19,7 +19,7 @@ use x509_parser::{
     prelude::{FromDer as _, X509Certificate},
 };
 
-use super::{ClaimSignature, StampToken, Status, StatusKind};
+use super::{ClaimSignature, Status, StatusKind};
 use crate::{
     certificate::{PathError, Purpose, find_path},
     timestamp::Timestamp,
@@ -31,6 +31,8 @@ use crate::{
 pub struct StampJudgement {
     /// The trusted time; `None` when no stamp counts.
     pub time: Option<Timestamp>,
+    /// The time in a stamp of this signature, whoever made it; `None` when there is none.
+    pub attested: Option<Timestamp>,
     /// `timeStamp.*` (C2PA 2.4, section 15.2). A stamp that does not count is no failure of the signature.
     pub status: Vec<Status>,
 }
@@ -47,10 +49,54 @@ pub fn judge_stamps(signature: &ClaimSignature, anchors: &AnchorList, now: Times
             );
         }
     };
-    let stamped = match genuine(token) {
-        Ok(stamped) => stamped,
-        Err(status) => return StampJudgement { time: None, status },
-    };
+    match genuine(&token.token, &token.message) {
+        Ok(stamped) => judge_authority(&stamped, anchors, now),
+        Err(status) => StampJudgement { status, ..StampJudgement::default() },
+    }
+}
+
+/// Judges stamps of `signature` that were made later and stand elsewhere: the first that counts
+/// (C2PA 2.4, section 15.8.1.2). `tokens` are `TimeStampToken`s in DER.
+pub fn judge_later_stamps(
+    signature: &ClaimSignature,
+    tokens: &[Vec<u8>],
+    anchors: &AnchorList,
+    now: Timestamp,
+) -> StampJudgement {
+    let mut refused = None;
+    for token in tokens {
+        let judgement = judge_later_stamp(signature, token, anchors, now);
+        if judgement.time.is_some() {
+            return judgement;
+        }
+        refused.get_or_insert(judgement);
+    }
+    refused.unwrap_or_default()
+}
+
+/// The token of a `TimeStampResp`, to the byte (RFC 3161, section 2.4.2).
+pub(crate) fn token_of(response: &[u8]) -> Option<Vec<u8>> {
+    Some(rasn::der::decode::<Granted>(response).ok()?.token.into_bytes())
+}
+
+fn judge_later_stamp(
+    signature: &ClaimSignature,
+    token: &[u8],
+    anchors: &AnchorList,
+    now: Timestamp,
+) -> StampJudgement {
+    let mut refused = StampJudgement::default();
+    for message in &signature.stamped_later {
+        match genuine(token, message) {
+            Ok(stamped) => return judge_authority(&stamped, anchors, now),
+            Err(status) => refused.status = status,
+        }
+    }
+    refused
+}
+
+/// Whether a genuine stamp counts.
+fn judge_authority(stamped: &Stamped, anchors: &AnchorList, now: Timestamp) -> StampJudgement {
     let authority = name_of(&stamped.signer);
     let mut status = vec![Status::new(
         StatusKind::Success,
@@ -60,7 +106,7 @@ pub fn judge_stamps(signature: &ClaimSignature, anchors: &AnchorList, now: Times
     let distrust = if stamped.time > now {
         Some(("timeStamp.untrusted", "the stamp lies in the future".to_owned()))
     } else {
-        objection_to_authority(&stamped, anchors)
+        objection_to_authority(stamped, anchors)
     };
     let time = distrust.is_none().then_some(stamped.time);
     status.push(match distrust {
@@ -71,7 +117,7 @@ pub fn judge_stamps(signature: &ClaimSignature, anchors: &AnchorList, now: Times
         ),
         Some((code, reason)) => Status::new(StatusKind::Informational, code, reason),
     });
-    StampJudgement { time, status }
+    StampJudgement { time, attested: Some(stamped.time), status }
 }
 
 /// What a genuine stamp says.
@@ -81,18 +127,18 @@ struct Stamped {
     others: Vec<Vec<u8>>,
 }
 
-/// Verifies that `token` is a well-formed, rightly signed stamp of its message, by whomever.
-fn genuine(token: &StampToken) -> Result<Stamped, Vec<Status>> {
+/// Verifies that `token` is a well-formed, rightly signed stamp of `message`, by whomever.
+fn genuine(token: &[u8], message: &[u8]) -> Result<Stamped, Vec<Status>> {
     let malformed = |reason: &str| objection("timeStamp.malformed", reason).status;
     let mut log = StatusTracker::default();
     let trust = CertificateTrustPolicy::passthrough();
-    verify_time_stamp(&token.token, &token.message, &trust, &mut log, false).map_err(|error| {
+    verify_time_stamp(token, message, &trust, &mut log, false).map_err(|error| {
         let said = log.logged_items().iter().rev().find_map(|item| item.validation_status.as_deref());
         objection(said.unwrap_or("timeStamp.malformed"), error.to_string()).status
     })?;
-    let signed = signed_data(&token.token).ok_or_else(|| malformed("the stamp cannot be read"))?;
+    let signed = signed_data(token).ok_or_else(|| malformed("the stamp cannot be read"))?;
     let time = gen_time(&signed).ok_or_else(|| malformed("the time cannot be read"))?;
-    let signer = tsa_signer_cert_der_from_token(&token.token).ok().flatten();
+    let signer = tsa_signer_cert_der_from_token(token).ok().flatten();
     let signer = signer.ok_or_else(|| malformed("the authority's certificate is missing"))?;
     Ok(Stamped { time, signer, others: certificates(signed) })
 }
@@ -145,6 +191,13 @@ struct Response {
     token: Option<ContentInfo>,
 }
 
+/// A `TimeStampResp` that was granted, its token as it stands there.
+#[derive(AsnType, Decode)]
+struct Granted {
+    _status: rasn::types::Any,
+    token: rasn::types::Any,
+}
+
 fn signed_data(token: &[u8]) -> Option<SignedData> {
     let content = rasn::der::decode::<ContentInfo>(token)
         .ok()
@@ -194,5 +247,6 @@ fn name_of(certificate: &[u8]) -> String {
 }
 
 fn objection(code: &str, reason: impl Into<String>) -> StampJudgement {
-    StampJudgement { time: None, status: vec![Status::new(StatusKind::Informational, code, reason)] }
+    let status = vec![Status::new(StatusKind::Informational, code, reason)];
+    StampJudgement { status, ..StampJudgement::default() }
 }

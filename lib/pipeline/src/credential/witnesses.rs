@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::writing::cbor_header_length;
+use super::port_signer::cbor_header_length;
 use crate::time_stamp_authority::{StampError, TimeStampAuthority};
 
 /// What signing has beside a signer.

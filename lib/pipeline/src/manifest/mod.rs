@@ -65,15 +65,12 @@ pub struct ManifestDefinition<'a> {
 impl ManifestDefinition<'_> {
     /// The data of the actions assertion. `parent` names the ingredient that `c2pa.opened` refers to.
     pub(crate) fn actions(&self, parent: &str) -> Value {
-        let action = match self.inception {
+        match self.inception {
             Inception::Created(source) => {
-                json!({"action": "c2pa.created", "digitalSourceType": source.uri()})
+                all_actions(&json!({"action": "c2pa.created", "digitalSourceType": source.uri()}))
             }
-            Inception::Opened => {
-                json!({"action": "c2pa.opened", "parameters": {"ingredientIds": [parent]}})
-            }
-        };
-        json!({"actions": [action], "allActionsIncluded": true})
+            Inception::Opened => opened(parent),
+        }
     }
 
     /// The data of the soft binding assertion.
@@ -164,4 +161,13 @@ impl SoftBinding {
             pad: Vec::new(),
         }
     }
+}
+
+/// The data of the actions assertion when nothing happened but that the image was opened. `parent` names the ingredient.
+pub(crate) fn opened(parent: &str) -> Value {
+    all_actions(&json!({"action": "c2pa.opened", "parameters": {"ingredientIds": [parent]}}))
+}
+
+fn all_actions(action: &Value) -> Value {
+    json!({"actions": [action], "allActionsIncluded": true})
 }

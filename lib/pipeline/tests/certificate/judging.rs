@@ -36,6 +36,7 @@ impl Asked<'_> {
             algorithm: Some("es256"),
             chain: self.chain,
             stamps: Vec::new(),
+            stamped_later: Vec::new(),
             staples: self.staples,
         };
         let question = Question {

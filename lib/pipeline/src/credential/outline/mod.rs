@@ -64,6 +64,16 @@ pub(super) fn objections(store: &[u8]) -> Result<Vec<Status>, Status> {
     Ok(found)
 }
 
+/// Whether the manifest `label` has one signature that names one signer. Where it does not, one reader takes the signer's
+/// certificate and another one's.
+pub(crate) fn names_one_signer(store: &[u8], label: &str) -> bool {
+    let Ok(outer) = Superbox::read(store, &mut MAX_BOXES.clone()) else { return false };
+    let mut named = outer.superboxes.iter().filter(|manifest| manifest.label == label);
+    let (Some(manifest), None) = (named.next(), named.next()) else { return false };
+    let signature = manifest.superboxes.iter().find(|part| part.is(b"c2cs"));
+    form(manifest).is_empty() && signature.is_some_and(|signature| cose::objections(signature).is_none())
+}
+
 /// Drops what the library says about a part that was not checked at all, for a reason that is known.
 pub(super) fn supersede(status: &mut Vec<Status>, objections: &[Status]) {
     let failed = |status: &[Status], code: &str| {
