@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     anchors::{AnchorFile, AnchorFiles},
+    jobs::RestampSettings,
     logging::{self, LogFormat},
     outbound::{PrivateHosts, TimeStampUrl},
     service::Settings,
@@ -56,6 +57,8 @@ pub struct Config {
     pub time_stamp_url: Option<TimeStampUrl>,
     /// How long one stamp may take.
     pub time_stamp_timeout: Duration,
+    /// When signatures get a time-stamp later, and how fast.
+    pub restamp: RestampSettings,
     /// Whether the deprecated `stds.schema-org.CreativeWork` is written too.
     pub creative_work: bool,
     /// What is logged, and how.
@@ -124,6 +127,7 @@ impl Config {
             revocation_private_hosts: variables.checked("REVOCATION_PRIVATE_HOSTS")?.unwrap_or_default(),
             time_stamp_url: variables.checked("TIMESTAMP_URL")?,
             time_stamp_timeout: Duration::from_millis(stamp_timeout),
+            restamp: RestampSettings::from_variables(&variables)?,
             creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
             log: LogConfig::from_variables(&variables)?,
         })
@@ -193,6 +197,16 @@ impl Config {
             let allowed =
                 format!("the address under which others reach the service, because it listens on {address}");
             ConfigError::new("PROOF_URI_DOMAIN", "", allowed)
+        })
+    }
+}
+
+impl RestampSettings {
+    fn from_variables<L: Fn(&str) -> Option<String>>(variables: &Variables<L>) -> Result<Self, ConfigError> {
+        let defaults = Self::default();
+        Ok(Self {
+            before_days: variables.ranged("RESTAMP_BEFORE_DAYS", 1, 366)?.unwrap_or(defaults.before_days),
+            per_minute: variables.ranged("RESTAMP_PER_MINUTE", 1, 6_000)?.unwrap_or(defaults.per_minute),
         })
     }
 }

@@ -3,6 +3,8 @@
 
 mod cleanup;
 mod job;
+mod restamp;
 
 pub use cleanup::ProofCleanup;
 pub use job::{Counts, Job, JobError, JobName, JobRun, Progress};
+pub use restamp::{RestampJob, RestampPorts, RestampSettings};

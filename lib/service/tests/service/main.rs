@@ -11,6 +11,7 @@ mod inline_limit;
 mod lifecycle;
 mod outbound;
 mod refusals;
+mod restamping;
 mod support;
 mod trust_lists;
 mod upload_contract;
