@@ -1,9 +1,13 @@
 //! `GET /proofs/{id}`: the record of a signature, its manifest store, or a page for people.
+//!
+//! A manifest store that got a time-stamp later is answered with it: whoever asks for it wants to know whether an image
+//! holds, and the stamped one holds longer. It contains what was embedded, to the byte. `?store=embedded` answers with what
+//! was embedded alone, whose SHA-256 the record and `X-Manifest-Hash` tell.
 
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
@@ -23,13 +27,14 @@ const JSON: &str = "application/json";
 const C2PA: &str = "application/c2pa";
 const HTML: &str = "text/html";
 
-/// A proof never changes, but it may be deleted; a cache must not outlive that for long.
+/// A proof may be deleted, and get a time-stamp; a cache must not outlive that for long.
 const MAX_AGE_SECONDS: i64 = 300;
 
 /// Answers in the form that the caller's `Accept` likes best, JSON by default.
 pub(crate) async fn proof(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id: ProofId = id.map_err(|_| unknown())?.parse().map_err(|_| unknown())?;
@@ -37,7 +42,9 @@ pub(crate) async fn proof(
         Some(C2PA) => {
             let proof = service.ports.proofs.proof(id, service.ports.clock.now()).await;
             let proof = proof.map_err(store_failed)?.ok_or_else(unknown)?;
-            (tagged(&request, C2PA, proof.manifest_store), proof.record)
+            let embedded = query.is_some_and(|query| query.split('&').any(|part| part == "store=embedded"));
+            let stamped = if embedded { None } else { stamped_store(&service, &proof.record).await };
+            (tagged(&request, C2PA, stamped.unwrap_or(proof.manifest_store)), proof.record)
         }
         Some(HTML) => {
             let record = find(&service, id).await?;
@@ -51,6 +58,16 @@ pub(crate) async fn proof(
     };
     describe(response.headers_mut(), &record, &service);
     Ok(response)
+}
+
+/// The copy with a time-stamp. What was embedded is worth having when it cannot be read.
+async fn stamped_store(service: &Service, record: &ProofRecord) -> Option<Bytes> {
+    record.stamped?;
+    let stamped = service.ports.proofs.stamped_store(record.id, service.ports.clock.now()).await;
+    stamped.unwrap_or_else(|error| {
+        tracing::warn!(%error, "answering with the manifest store without its time-stamp");
+        None
+    })
 }
 
 async fn find(service: &Service, id: ProofId) -> Result<ProofRecord, ApiError> {
