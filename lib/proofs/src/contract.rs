@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions fails by panicking")]
 
 mod catalogue;
+mod stamped;
 mod upkeep;
 
 use std::sync::Arc;
@@ -14,10 +15,7 @@ use bytes::Bytes;
 use credlink_pipeline::{
     asset::Format,
     digest::Sha256Hash,
-    proof::{
-        MAX_PROOFS_PER_IMAGE, Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, SignatureLife,
-        StampedCopy,
-    },
+    proof::{MAX_PROOFS_PER_IMAGE, Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, SignatureLife},
     timestamp::Timestamp,
 };
 
@@ -43,11 +41,7 @@ pub async fn verify(fresh: impl AsyncFn() -> Arc<dyn ProofStore>) {
     concurrent_puts_of_one_image_all_stay(fresh().await).await;
     of_concurrent_deletions_exactly_one_removes(fresh().await).await;
     an_id_put_and_deleted_in_turns_stays_consistent(fresh().await).await;
-    a_stamped_copy_stands_beside_the_original(&*fresh().await).await;
-    a_stamped_copy_is_of_the_proof_that_was_seen(&*fresh().await).await;
-    a_stamped_copy_can_be_replaced(&*fresh().await).await;
-    a_stamped_copy_goes_with_its_proof(&*fresh().await).await;
-    of_concurrent_first_copies_exactly_one_is_kept(fresh().await).await;
+    stamped::verify(&fresh).await;
     fresh().await.check().await.unwrap();
 }
 
@@ -335,106 +329,4 @@ async fn an_id_put_and_deleted_in_turns_stays_consistent(store: Arc<dyn ProofSto
     let record = store.record(id, time(NOW)).await.unwrap();
     let found = store.find_by_image_hash(hash, time(NOW)).await.unwrap();
     assert_eq!(found, Vec::from_iter(record), "the record and the index say the same");
-}
-
-/// A stamped manifest store that no other is like, and what is kept of it.
-fn stamped_copy(text: &str) -> (StampedCopy, Bytes) {
-    let store = Bytes::from(text.repeat(300));
-    let time = time("2026-02-01T00:00:00Z");
-    (StampedCopy { manifest_hash: Sha256Hash::of(&store), time, stamped_at: time }, store)
-}
-
-async fn a_stamped_copy_stands_beside_the_original(store: &dyn ProofStore) {
-    let proof = sample(b"image", "2026-01-01T00:00:00Z");
-    let other = sample(b"image", "2026-01-02T00:00:00Z");
-    let id = proof.record.id;
-    store.put(&proof).await.unwrap();
-    store.put(&other).await.unwrap();
-    assert_eq!(store.stamped_store(id, time(NOW)).await.unwrap(), None);
-    let (copy, stamped) = stamped_copy("stamped");
-    assert!(store.keep_stamped(&proof.record, copy, stamped.clone()).await.unwrap());
-
-    let record = ProofRecord { stamped: Some(copy), ..proof.record.clone() };
-    assert_eq!(store.record(id, time(NOW)).await.unwrap().as_ref(), Some(&record));
-    let expected = Proof { record: record.clone(), manifest_store: proof.manifest_store.clone() };
-    assert_eq!(store.proof(id, time(NOW)).await.unwrap(), Some(expected));
-    assert_eq!(store.stamped_store(id, time(NOW)).await.unwrap(), Some(stamped));
-    let found = store.find_by_image_hash(record.image_hash, time(NOW)).await.unwrap();
-    assert_eq!(found, [other.record.clone(), record]);
-    assert_eq!(store.proof(other.record.id, time(NOW)).await.unwrap().as_ref(), Some(&other));
-    assert_eq!(store.stamped_store(other.record.id, time(NOW)).await.unwrap(), None);
-}
-
-async fn a_stamped_copy_is_of_the_proof_that_was_seen(store: &dyn ProofStore) {
-    let proof = sample(b"image", "2026-01-01T00:00:00Z");
-    let id = proof.record.id;
-    let (copy, stamped) = stamped_copy("stamped");
-    assert!(!store.keep_stamped(&proof.record, copy, stamped.clone()).await.unwrap(), "it is not there");
-    assert_eq!(store.stamped_store(id, time(NOW)).await.unwrap(), None);
-
-    let mut put = sample(b"another image", "2026-01-02T00:00:00Z");
-    put.record.id = id;
-    store.put(&put).await.unwrap();
-    assert!(!store.keep_stamped(&proof.record, copy, stamped.clone()).await.unwrap(), "it is another one");
-    assert_eq!(store.proof(id, time(NOW)).await.unwrap().as_ref(), Some(&put));
-
-    assert!(store.keep_stamped(&put.record, copy, stamped.clone()).await.unwrap());
-    let (late, late_store) = stamped_copy("stamped later");
-    assert!(!store.keep_stamped(&put.record, late, late_store).await.unwrap(), "it has one meanwhile");
-    assert_eq!(store.stamped_store(id, time(NOW)).await.unwrap(), Some(stamped));
-}
-
-async fn a_stamped_copy_can_be_replaced(store: &dyn ProofStore) {
-    let proof = sample(b"image", "2026-01-01T00:00:00Z");
-    store.put(&proof).await.unwrap();
-    let mut seen = proof.record.clone();
-    for text in ["first", "second", "second", "third"] {
-        let (copy, stamped) = stamped_copy(text);
-        assert!(store.keep_stamped(&seen, copy, stamped.clone()).await.unwrap(), "{text}");
-        seen.stamped = Some(copy);
-        assert_eq!(store.record(seen.id, time(NOW)).await.unwrap().as_ref(), Some(&seen));
-        assert_eq!(store.stamped_store(seen.id, time(NOW)).await.unwrap(), Some(stamped));
-    }
-    assert_eq!(store.proof(seen.id, time(NOW)).await.unwrap().unwrap().manifest_store, proof.manifest_store);
-}
-
-async fn a_stamped_copy_goes_with_its_proof(store: &dyn ProofStore) {
-    let mut proof = sample(b"image", "2026-01-01T00:00:00Z");
-    proof.record.expires_at = time("2026-02-15T00:00:00Z");
-    let id = proof.record.id;
-    let (copy, stamped) = stamped_copy("stamped");
-    store.put(&proof).await.unwrap();
-    assert!(store.keep_stamped(&proof.record, copy, stamped.clone()).await.unwrap());
-    let last = time("2026-02-14T23:59:59.999Z");
-    assert_eq!(store.stamped_store(id, last).await.unwrap().as_ref(), Some(&stamped));
-    assert_eq!(store.stamped_store(id, proof.record.expires_at).await.unwrap(), None);
-
-    assert!(store.delete(id).await.unwrap());
-    assert_eq!(store.stamped_store(id, last).await.unwrap(), None);
-    store.put(&proof).await.unwrap();
-    assert_eq!(store.proof(id, last).await.unwrap().as_ref(), Some(&proof));
-    assert_eq!(store.stamped_store(id, last).await.unwrap(), None);
-    assert!(store.keep_stamped(&proof.record, copy, stamped).await.unwrap());
-}
-
-async fn of_concurrent_first_copies_exactly_one_is_kept(store: Arc<dyn ProofStore>) {
-    let proof = sample(b"image", "2026-01-01T00:00:00Z");
-    store.put(&proof).await.unwrap();
-    let tasks: Vec<_> = (0..8)
-        .map(|n| {
-            let (store, seen) = (Arc::clone(&store), proof.record.clone());
-            let (copy, stamped) = stamped_copy(&format!("stamped {n}"));
-            tokio::spawn(async move { (store.keep_stamped(&seen, copy, stamped).await.unwrap(), copy) })
-        })
-        .collect();
-    let mut kept = Vec::new();
-    for task in tasks {
-        let (is_kept, copy) = task.await.unwrap();
-        kept.extend(is_kept.then_some(copy));
-    }
-    assert_eq!(kept.len(), 1, "{kept:?}");
-    let record = store.record(proof.record.id, time(NOW)).await.unwrap().unwrap();
-    assert_eq!(record.stamped, kept.first().copied());
-    let stamped = store.stamped_store(record.id, time(NOW)).await.unwrap().unwrap();
-    assert_eq!(Some(Sha256Hash::of(&stamped)), kept.first().map(|copy| copy.manifest_hash));
 }

@@ -40,6 +40,7 @@ pub async fn verify_upkeep(fresh: impl AsyncFn() -> Kept) {
     what_comes_and_goes_meanwhile_is_safe(&fresh().await).await;
     several_sweeps_at_once_lose_nothing(fresh().await).await;
     an_unknown_place_is_refused(&fresh().await).await;
+    super::stamped::a_sweep_takes_stamped_copies_along(&fresh().await).await;
 }
 
 /// Sweeps from the beginning to the end, and asserts that nothing failed.

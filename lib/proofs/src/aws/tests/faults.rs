@@ -17,6 +17,20 @@ use super::*;
 const TRANSACTION: &str = "TransactWriteItems";
 
 #[tokio::test]
+async fn a_stamped_copy_is_kept_though_the_answer_is_lost() {
+    let place = Place::fresh().await;
+    let proof = sample(b"image", "2026-01-01T00:00:00Z");
+    place.store().put(&proof).await.unwrap();
+    let (link, calls) = link(first(2, is(TRANSACTION), Fate::LoseAnswer));
+    let (copy, stamped) = stamping::stamped();
+    let store = place.store_behind(&link.sdk_config());
+    assert!(store.keep_stamped(&proof.record, copy, stamped.clone()).await.unwrap());
+    assert_eq!(calls.of(TRANSACTION), 3);
+    assert_eq!(place.store().stamped_store(proof.record.id, time(NOW)).await.unwrap(), Some(stamped));
+    assert_eq!(place.objects().await.len(), 2);
+}
+
+#[tokio::test]
 async fn one_fault_of_s3_does_no_harm() {
     let place = Place::fresh().await;
     let (link, _) = link(first(1, is_upload, Fate::server_fault()));

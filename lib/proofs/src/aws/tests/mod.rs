@@ -1,5 +1,6 @@
 mod faults;
 mod reaping;
+mod stamping;
 mod sweeping;
 
 use std::sync::Arc;
