@@ -1,5 +1,6 @@
 //! Time-stamps that come later: images stay provable when their certificate expires.
 
+mod answers;
 mod authority;
 mod job;
 mod story;
