@@ -186,11 +186,11 @@ async fn several_sweeps_at_once_lose_nothing(kept: Kept) {
             tokio::spawn(async move {
                 proof.record.expires_at = time("2027-01-01T00:00:00Z");
                 loop {
+                    // Before it is tried: the last sweep may end in between.
+                    let is_last = is_done.load(Ordering::Relaxed);
                     match kept.proofs.put(&proof).await {
                         Ok(()) => return Some(proof),
-                        Err(ProofStoreError::AlreadyExists(_)) if is_done.load(Ordering::Relaxed) => {
-                            return None;
-                        }
+                        Err(ProofStoreError::AlreadyExists(_)) if is_last => return None,
                         Err(ProofStoreError::AlreadyExists(_)) => tokio::task::yield_now().await,
                         Err(error) => panic!("{error}"),
                     }
