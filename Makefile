@@ -14,7 +14,7 @@ DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python salvage e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python salvage cleanup-figures e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -55,6 +55,13 @@ test-python: .venv/installed ## Run the black-box tests against the built progra
 salvage: .venv/installed ## Damage 1,000 signed files, verify them, and write the figures into docs/salvage.md
 	cargo build --workspace --all-targets
 	PYTHONPATH=tests/python CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/python/salvage.py $(SALVAGE_FLAGS)
+
+cleanup-figures: .tools/aws/installed ## Measure the cleanup of expired proofs, killed and resumed, and whether all is right afterwards
+	cargo build --workspace --example cleanup_figures
+	for proofs in 20000 200000; do \
+		folder=$$(mktemp -d); $(TARGET)/debug/examples/cleanup_figures local $$folder/proofs $$proofs 20; rm -r $$folder; \
+	done
+	$(TARGET)/debug/examples/cleanup_figures aws 10000
 
 e2e: .venv/installed .tools/aws/installed ## Deploy the template into a local AWS and test it there
 	cargo build --workspace --all-targets

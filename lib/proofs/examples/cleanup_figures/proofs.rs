@@ -6,9 +6,10 @@ use bytes::Bytes;
 use credlink_pipeline::{
     asset::Format,
     digest::Sha256Hash,
-    proof::{Proof, ProofId, ProofRecord, ProofStore},
+    proof::{Proof, ProofId, ProofStore},
     timestamp::Timestamp,
 };
+use serde_json::json;
 
 use crate::Result;
 
@@ -29,21 +30,18 @@ pub(crate) fn proof(number: usize) -> Result<Proof> {
     let image_hash = Sha256Hash::of(format!("image {number}").as_bytes());
     let id = ProofId::derived_from(Sha256Hash::of(format!("proof {number}").as_bytes()));
     let manifest_store = Bytes::from(image_hash.as_bytes().repeat(128));
-    let created_at = Timestamp::parse("2026-01-01T00:00:00Z")?;
     let expires_at = if is_expired(number) { "2026-02-01T00:00:00Z" } else { "9999-01-01T00:00:00Z" };
-    let record = ProofRecord {
-        id,
-        uri: format!("https://proofs.example/proofs/{id}"),
-        image_hash,
-        manifest_hash: Sha256Hash::of(&manifest_store),
-        fingerprint: Some("ISCC:EEDWQQ53UV5JKL32JFHL6OUJD4P7OCQIBFYUZ77GABRGV5KJYZ3YBFA".to_owned()),
-        format: Format::Jpeg,
-        image_length: 3_000_000,
-        created_at,
-        expires_at: Timestamp::parse(expires_at)?,
-        signature: None,
-        stamped: None,
-    };
+    let record = serde_json::from_value(json!({
+        "id": id,
+        "uri": format!("https://proofs.example/proofs/{id}"),
+        "imageHash": image_hash,
+        "manifestHash": Sha256Hash::of(&manifest_store),
+        "fingerprint": "ISCC:EEDWQQ53UV5JKL32JFHL6OUJD4P7OCQIBFYUZ77GABRGV5KJYZ3YBFA",
+        "format": Format::Jpeg,
+        "imageLength": 3_000_000,
+        "createdAt": "2026-01-01T00:00:00Z",
+        "expiresAt": expires_at,
+    }))?;
     Ok(Proof { record, manifest_store })
 }
 

@@ -17,8 +17,8 @@ use credlink_local_aws::LocalAws;
 use credlink_pipeline::{
     asset::Format,
     digest::Sha256Hash,
-    proof::{Proof, ProofId, ProofRecord, ProofStore as _},
-    timestamp::{Clock as _, Timestamp},
+    proof::{Proof, ProofId, ProofStore as _},
+    timestamp::Clock as _,
 };
 use credlink_proofs::{
     MemoryProofStore, ProofCounts,
@@ -215,19 +215,17 @@ async fn expired_proofs_go_and_the_others_are_counted() {
 
 fn proof_until(expires_at: &str) -> Proof {
     let id = ProofId::random();
-    let record = ProofRecord {
-        id,
-        uri: format!("https://proofs.example/proofs/{id}"),
-        image_hash: Sha256Hash::of(b"image"),
-        manifest_hash: Sha256Hash::of(b"manifest store"),
-        fingerprint: None,
-        format: Format::Png,
-        image_length: 5,
-        created_at: Timestamp::parse("2018-01-01T00:00:00Z").unwrap(),
-        expires_at: Timestamp::parse(expires_at).unwrap(),
-        signature: None,
-        stamped: None,
-    };
+    let record = serde_json::from_value(json!({
+        "id": id,
+        "uri": format!("https://proofs.example/proofs/{id}"),
+        "imageHash": Sha256Hash::of(b"image"),
+        "manifestHash": Sha256Hash::of(b"manifest store"),
+        "format": Format::Png,
+        "imageLength": 5,
+        "createdAt": "2018-01-01T00:00:00Z",
+        "expiresAt": expires_at,
+    }));
+    let record = record.unwrap();
     Proof { record, manifest_store: Bytes::from_static(b"manifest store") }
 }
 
