@@ -40,8 +40,8 @@ impl FromStr for RotationId {
     }
 }
 
-/// What names a key where keys are kept: the ARN of a KMS key, or the name of a file in the key folder. Never a label
-/// that could come to mean another key.
+/// What names a key where keys are kept: the ARN of a KMS key, or the SHA-256 of the public half of a key in the key
+/// folder. Never a label that could come to mean another key. A key has one name from its first day to its last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyName(pub String);
@@ -94,7 +94,8 @@ pub trait KeyKeeper: Send + Sync {
     /// [`Fault`] when the leaf is not for this key, or the chain is not as C2PA wants it.
     async fn signer(&self, key: &CandidateKey, chain: &PemFile) -> Result<Arc<dyn Signer>, Fault>;
 
-    /// Gives up a candidate that never signed: it is removed, or scheduled for removal. Twice is no error.
+    /// Gives up a candidate that never signed: it is removed, or scheduled for removal. Twice is no error. One that
+    /// became the active key meanwhile is left alone.
     ///
     /// # Errors
     /// [`Fault`].
@@ -212,7 +213,8 @@ pub trait SignerVersions: Send + Sync {
         now: Timestamp,
     ) -> Result<SignerVersion, SwapError>;
 
-    /// Makes an earlier version the active one again, as a new version with the same key and chain.
+    /// Makes an earlier version the active one again, with the same key and chain. Where versions are counted, it is a
+    /// new version.
     ///
     /// # Errors
     /// [`SwapError`]; a version whose certificate is not valid at `now` is a fault.
@@ -276,4 +278,16 @@ pub struct Fault {
     pub fix: String,
     /// Whether it may pass by itself.
     pub passing: bool,
+}
+
+impl Fault {
+    /// What may pass by itself, so that it is tried again.
+    pub fn passing(resource: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { resource: resource.into(), problem: problem.into(), fix: fix.into(), passing: true }
+    }
+
+    /// What stays as it is until somebody does something.
+    pub fn lasting(resource: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { resource: resource.into(), problem: problem.into(), fix: fix.into(), passing: false }
+    }
 }
