@@ -96,12 +96,7 @@ impl Authority {
     pub(crate) fn issue_for(&self, public_key_info: &[u8], now: Timestamp) -> Result<String, KeysError> {
         let mut params = parameters("CredLink Local Signer", now, LEAF_DAYS)?;
         params.not_after = params.not_after.min(self.not_after);
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 4, 1, 62558, 2, 1]),
-            ExtendedKeyUsagePurpose::EmailProtection,
-        ];
+        make_claim_signer(&mut params);
         params.use_authority_key_identifier_extension = true;
         let public_key = SubjectPublicKeyInfo::from_der(public_key_info)?;
         let issuer = Issuer::from_ca_cert_der(&self.certificate.as_slice().into(), &*self.key)?;
@@ -204,6 +199,17 @@ fn retire(folder: &LockedFolder, name: &str, key_name: &str) -> Result<(), KeysE
     }
     folder.remove(name)?;
     folder.remove(key_name)
+}
+
+/// What the profile asks of a certificate that signs claims, and what a request for one asks for: key usage, extended
+/// key usage and basic constraints.
+pub(crate) fn make_claim_signer(params: &mut CertificateParams) {
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 4, 1, 62558, 2, 1]),
+        ExtendedKeyUsagePurpose::EmailProtection,
+    ];
 }
 
 fn parameters(common_name: &str, now: Timestamp, days: i64) -> Result<CertificateParams, KeysError> {

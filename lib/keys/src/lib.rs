@@ -17,6 +17,7 @@ mod local;
 mod pem_file;
 mod private_key;
 pub mod profile;
+mod remote_signature;
 pub mod rotation;
 mod signer;
 mod summary;
