@@ -157,7 +157,7 @@ pub trait Authority: Send + Sync {
     async fn collect(&self, rotation: RotationId, receipt: &str, now: Timestamp) -> Result<Issuance, Fault>;
 
     /// Removes what a request left lying around (a published CSR, a dropped certificate), when the rotation ended either
-    /// way. Twice is no error.
+    /// way. Twice is no error. `receipt` is empty when the answer to the request was lost.
     ///
     /// # Errors
     /// [`Fault`].
