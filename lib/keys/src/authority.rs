@@ -143,14 +143,14 @@ impl Stored {
     }
 
     fn issuing_key(&self) -> Result<Option<Zeroizing<KeyPair>>, KeysError> {
-        self.key.as_ref().map(issuing_key).transpose()
+        self.key.as_ref().map(PrivateKey::issuing_key).transpose()
     }
 }
 
 fn create_root(folder: &LockedFolder, now: Timestamp) -> Result<Stored, KeysError> {
     retire(folder, ROOT, ROOT_KEY)?;
     let key = PrivateKey::generate(KeyKind::P256)?;
-    let signing_key = issuing_key(&key)?;
+    let signing_key = key.issuing_key()?;
     // Two installations must not have roots of one name: validators look issuers up by name first.
     let name = format!("CredLink Local Root {}", hex::encode_upper(random::<4>()?));
     let mut params = parameters(&name, now, ROOT_DAYS)?;
@@ -169,7 +169,7 @@ fn create_intermediate(folder: &LockedFolder, root: &Stored, now: Timestamp) -> 
     })?;
     retire(folder, INTERMEDIATE, INTERMEDIATE_KEY)?;
     let key = PrivateKey::generate(KeyKind::P256)?;
-    let signing_key = issuing_key(&key)?;
+    let signing_key = key.issuing_key()?;
     let name = format!("CredLink Local Intermediate {}", hex::encode_upper(random::<4>()?));
     let mut params = parameters(&name, now, INTERMEDIATE_DAYS)?;
     params.not_after = params.not_after.min(root.not_after);
@@ -239,10 +239,6 @@ fn random<const N: usize>() -> Result<[u8; N], KeysError> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| KeysError::KeyGeneration("random"))?;
     Ok(bytes)
-}
-
-fn issuing_key(key: &PrivateKey) -> Result<Zeroizing<KeyPair>, KeysError> {
-    Ok(Zeroizing::new(KeyPair::try_from(key.to_pkcs8()?.as_slice())?))
 }
 
 /// The first eight bytes in hexadecimal: enough to tell files apart.

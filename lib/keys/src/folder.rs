@@ -9,6 +9,9 @@
 //!   signer.pem               0600; the active key and its chain in one file, so that they change together
 //!   previous/                what was replaced
 //!   trust/anchors.pem        roots of imported chains
+//!   rotation.json            0600; how far a rotation came
+//!   candidates/              keys of rotations that are not active yet
+//!   requests/                requests of rotations, and the certificates that answer them
 //!   .lock                    held while anything is written
 //! ```
 //!
@@ -40,6 +43,12 @@ pub const INTERMEDIATE_KEY: &str = "intermediate.key.pem";
 pub const ANCHORS: &str = "trust/anchors.pem";
 /// Where replaced files are kept.
 pub const PREVIOUS: &str = "previous";
+/// How far a rotation came.
+pub const ROTATION: &str = "rotation.json";
+/// Where the keys of rotations are until they are active.
+pub const CANDIDATES: &str = "candidates";
+/// Where the requests of rotations are, and the certificates that answer them.
+pub const REQUESTS: &str = "requests";
 
 const LOCK: &str = ".lock";
 const TEMPORARY: &str = ".new-";
@@ -65,6 +74,21 @@ impl KeyFolder {
     /// A file of the folder; `None` when it is not there.
     pub(crate) fn read(&self, name: &str) -> Result<Option<PemFile>, KeysError> {
         PemFile::read_if_present(&self.join(name))
+    }
+
+    /// The names of the files in a folder of the folder, sorted, but those that are half-written; none when it is not
+    /// there.
+    pub(crate) fn names(&self, subfolder: &str) -> Result<Vec<String>, KeysError> {
+        let path = self.join(subfolder);
+        let entries = match fs::read_dir(&path) {
+            Err(source) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+        };
+        let entries = entries.map_err(|source| KeysError::Io { action: "read", path, source })?;
+        let names = entries.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with(TEMPORARY)).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// Makes the folder if it is missing, and waits until nobody else writes in it. Another process that dies lets
@@ -160,7 +184,8 @@ impl LockedFolder {
     }
 
     fn remove_leftovers(&self) {
-        for folder in [self.path().to_owned(), self.join(PREVIOUS), self.join("trust")] {
+        let folders = [PREVIOUS, "trust", CANDIDATES, REQUESTS].map(|name| self.join(name));
+        for folder in [self.path().to_owned()].into_iter().chain(folders) {
             for path in leftovers(&folder) {
                 match fs::remove_file(&path) {
                     Ok(()) => tracing::info!(path = %path.display(), "removed a half-written file"),

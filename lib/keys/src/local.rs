@@ -15,6 +15,7 @@ use crate::{
     folder::{KeyFolder, LockedFolder, SIGNER},
     pem_file::PemFile,
     private_key::PrivateKey,
+    rotation::ports::KeyName,
     signer::LocalSigner,
     summary::KeysSummary,
     trust,
@@ -162,4 +163,9 @@ pub(crate) fn archive_signer(folder: &LockedFolder, file: &PemFile) -> Result<Pa
         Err(_) => format!("signer-unreadable-{}.pem", hex_prefix(Sha256Hash::of(file.bytes()).as_bytes())),
     };
     folder.archive(file, &name)
+}
+
+/// What names a key of this machine: the SHA-256 of its public half, the bit string of a `SubjectPublicKeyInfo`.
+pub(crate) fn key_name(public_key: &[u8]) -> KeyName {
+    KeyName(format!("sha256:{}", Sha256Hash::of(public_key)))
 }

@@ -12,6 +12,7 @@ use aws_lc_rs::{
         KeyPair as _, RSA_PSS_SHA256, RsaKeyPair,
     },
 };
+use rcgen::{KeyPair, SigningKey as _};
 use x509_parser::{
     asn1_rs::{Any, FromDer, Integer, Tag},
     x509::AlgorithmIdentifier,
@@ -112,6 +113,16 @@ impl PrivateKey {
             Secret::Ecdsa(pair) => Ok(pair.sign(&random, message)?.as_ref().to_vec()),
             Secret::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
         }
+    }
+
+    /// Signs `message` as X.509 and PKCS#10 want it: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA in DER, Ed25519.
+    pub(crate) fn sign_request(&self, message: &[u8]) -> Result<Vec<u8>, KeysError> {
+        Ok(self.issuing_key()?.sign(message)?)
+    }
+
+    /// The key as rcgen signs with it.
+    pub(crate) fn issuing_key(&self) -> Result<Zeroizing<KeyPair>, KeysError> {
+        Ok(Zeroizing::new(KeyPair::try_from(self.to_pkcs8()?.as_slice())?))
     }
 
     fn from_pkcs8(file: &str, der: &[u8]) -> Result<Self, KeysError> {

@@ -13,8 +13,10 @@ use crate::{
     algorithm::KeyKind,
     chain::{CertificateSummary, Chain},
     error::KeysError,
+    local::key_name,
     pem_file::{self, PemFile},
     private_key::PrivateKey,
+    rotation::ports::KeyName,
 };
 
 /// A key in memory together with its chain. `Debug` shows no secrets.
@@ -76,6 +78,11 @@ impl LocalSigner {
         content.push_str(&key);
         content.push_str(&chain);
         Ok(content)
+    }
+
+    /// What names its key.
+    pub(crate) fn key_name(&self) -> KeyName {
+        key_name(self.key.public_key())
     }
 
     pub(crate) fn checked_chain(&self) -> &Chain {

@@ -42,7 +42,7 @@ impl FromStr for RotationId {
 
 /// What names a key where keys are kept: the ARN of a KMS key, or the SHA-256 of the public half of a key in the key
 /// folder. Never a label that could come to mean another key. A key has one name from its first day to its last.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyName(pub String);
 
