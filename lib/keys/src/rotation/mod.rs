@@ -12,7 +12,11 @@
 mod alerts;
 mod authority_choice;
 mod call;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod local;
+#[cfg(any(test, feature = "contract"))]
+pub mod memory;
 mod notes;
 pub mod ports;
 mod report;
