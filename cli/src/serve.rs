@@ -116,12 +116,11 @@ async fn obey(mut signals: StopSignals, stop: oneshot::Sender<()>) -> Infallible
 
 fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationError> {
     let installation = Installation::new(&config.data);
-    // The signer first: on first use it makes the root that is trusted.
-    let signer = installation.signer(config.signing_certificate.as_deref())?;
     let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
     let uploads = installation.uploads()?;
+    let signer = config.signing_certificate.clone();
     let ports = Ports {
-        identity: Arc::new(LocalIdentity::new(signer, installation, config.anchor_files())?),
+        identity: Arc::new(LocalIdentity::new(installation, signer, config.anchor_files())?),
         proofs,
         uploads: Some(Arc::clone(&uploads) as _),
         clock: Arc::new(SystemClock),

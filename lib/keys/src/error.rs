@@ -228,8 +228,8 @@ pub enum KeysError {
     },
     /// Its time is over.
     #[error(
-        "in {file}, {certificate} expired on {not_after}: import a new chain with a new key, or run \
-         `credlink keys init --force`"
+        "in {file}, {certificate} expired on {not_after}: make a new key with `credlink keys rotate`, or import a new \
+         chain with a new key"
     )]
     Expired {
         /// Which file.

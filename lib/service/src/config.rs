@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use credlink_keys::{
+    KeyKind,
+    rotation::{AuthorityChoice, RotationPolicy},
+};
 use credlink_pipeline::{
     asset::Limits, manifest::DigitalSourceType, proof_uri::ProofUriBase, sign::SignSettings,
 };
@@ -49,6 +53,12 @@ pub struct Config {
     pub signing_certificate: Option<PathBuf>,
     /// A PEM file with the root of that chain, trusted too.
     pub issuer_certificate: Option<PathBuf>,
+    /// Which authority issues new certificates.
+    pub rotation_authority: AuthorityChoice,
+    /// How many days before its certificate expires the signing key is replaced.
+    pub rotate_before_days: u32,
+    /// The kind of the next signing key; `None` means that of the active one.
+    pub rotation_key_kind: Option<KeyKind>,
     /// Whether those who issued certificates are asked if they were revoked.
     pub revocation_fetch: bool,
     /// Hosts that may be asked about it wherever they are.
@@ -123,6 +133,9 @@ impl Config {
             tsa_anchors: variables.text("TSA_ANCHORS").map(PathBuf::from),
             signing_certificate: variables.text("SIGNING_CERTIFICATE").map(PathBuf::from),
             issuer_certificate: variables.text("ISSUER_CERTIFICATE").map(PathBuf::from),
+            rotation_authority: variables.checked("ROTATION_AUTHORITY")?.unwrap_or_default(),
+            rotate_before_days: variables.ranged("ROTATE_BEFORE_DAYS", 1, 90)?.unwrap_or(30),
+            rotation_key_kind: variables.checked("ROTATION_KEY_KIND")?,
             revocation_fetch: variables.switch("REVOCATION_FETCH")?.unwrap_or(true),
             revocation_private_hosts: variables.checked("REVOCATION_PRIVATE_HOSTS")?.unwrap_or_default(),
             time_stamp_url: variables.checked("TIMESTAMP_URL")?,
@@ -169,6 +182,15 @@ impl Config {
             sign: self.sign_settings(),
             processing_timeout: self.processing_timeout,
             inline_limit: self.inline_limit,
+        }
+    }
+
+    /// When and how the signing key is replaced.
+    pub fn rotation_policy(&self) -> RotationPolicy {
+        RotationPolicy {
+            before_days: self.rotate_before_days,
+            kind: self.rotation_key_kind,
+            ..RotationPolicy::default()
         }
     }
 

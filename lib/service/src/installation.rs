@@ -5,11 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use credlink_keys::{KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, trust_anchor_files, trust_anchors};
+use credlink_keys::{
+    KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, folder::SIGNER, trust_anchor_files, trust_anchors,
+};
 use credlink_pipeline::{
     proof::{ProofStore, ProofStoreError},
     signer::Signer,
-    timestamp::Clock as _,
+    timestamp::Clock,
     trust::{AnchorList, TrustAnchors, TrustAnchorsError},
 };
 use credlink_proofs::{LocalProofStore, MemoryProofStore};
@@ -25,9 +27,10 @@ use crate::{
 };
 
 /// A data folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Installation {
     data: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 /// Why the data folder cannot be used.
@@ -58,7 +61,12 @@ pub enum InstallationError {
 impl Installation {
     /// The installation in the folder `data`, which need not exist yet.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into() }
+        Self::with_clock(data, Arc::new(SystemClock))
+    }
+
+    /// Like [`Installation::new`], with another clock than the machine's.
+    pub fn with_clock(data: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        Self { data: data.into(), clock }
     }
 
     /// The active signer: the one in the PEM file `chosen`, key and chain together, else that of the folder.
@@ -67,13 +75,23 @@ impl Installation {
     /// # Errors
     /// When the keys are unusable, or none can be made.
     pub fn signer(&self, chosen: Option<&Path>) -> Result<Arc<dyn Signer>, InstallationError> {
-        if let Some(path) = chosen {
-            let signer = LocalSigner::read(&PemFile::read(path)?)?;
-            signer.check_dates(SystemClock.now())?;
-            return Ok(Arc::new(signer));
+        match chosen {
+            Some(path) => self.chosen_signer(path),
+            None => {
+                Ok(LocalKeys::open_or_create(&self.keys(), KeyKind::default(), self.clock.now())?.signer())
+            }
         }
-        let keys = LocalKeys::open_or_create(&self.keys(), KeyKind::default(), SystemClock.now())?;
-        Ok(keys.signer())
+    }
+
+    /// Like [`Installation::signer`]; nothing is made.
+    ///
+    /// # Errors
+    /// When there are no keys, or they are unusable.
+    pub fn signer_if_any(&self, chosen: Option<&Path>) -> Result<Arc<dyn Signer>, InstallationError> {
+        match chosen {
+            Some(path) => self.chosen_signer(path),
+            None => Ok(LocalKeys::open(&self.keys(), self.clock.now())?.signer()),
+        }
     }
 
     /// The proofs in the folder.
@@ -102,7 +120,7 @@ impl Installation {
     /// # Errors
     /// When the folder cannot be created or read.
     pub fn uploads(&self) -> Result<Arc<LocalUploads>, InstallationError> {
-        Ok(Arc::new(LocalUploads::open(self.data.join("uploads"), SystemClock.now())?))
+        Ok(Arc::new(LocalUploads::open(self.data.join("uploads"), self.clock.now())?))
     }
 
     /// The cleanup of the folder.
@@ -129,13 +147,25 @@ impl Installation {
         TrustAnchors::new(signers, time_stamps).map_err(unusable)
     }
 
+    /// The folder with the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    /// The file of the installation's own signer; it need not be there.
+    pub(crate) fn signer_file(&self) -> PathBuf {
+        self.keys().join(SIGNER)
+    }
+
     /// The files with the installation's own roots; they need not be there.
     pub(crate) fn root_files(&self) -> [PathBuf; 2] {
         trust_anchor_files(&self.keys())
     }
 
-    fn keys(&self) -> PathBuf {
-        self.data.join("keys")
+    fn chosen_signer(&self, path: &Path) -> Result<Arc<dyn Signer>, InstallationError> {
+        let signer = LocalSigner::read(&PemFile::read(path)?)?;
+        signer.check_dates(self.clock.now())?;
+        Ok(Arc::new(signer))
     }
 }
 

@@ -1,8 +1,8 @@
-//! Who the service is on one machine: its signer, and roots in files that may change while it runs.
+//! Who the service is on one machine: a signer and roots in files that may change while it runs.
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -23,10 +23,9 @@ use crate::{
 /// How long the files are not looked at again.
 pub const PAUSE: Duration = Duration::from_secs(1);
 
-/// Signs with one signer, and follows the files of trust anchors. A version that cannot be used is logged and not
-/// taken: the last one that could goes on.
+/// Follows the file of the signer, and those of trust anchors. A version that cannot be used is logged and not taken: the
+/// last one that could goes on. A signature that is being made keeps the key and the chain that it began with.
 pub struct LocalIdentity {
-    signer: Arc<dyn Signer>,
     files: Arc<Files>,
     kept: Mutex<Kept>,
     /// Held by whoever looks at the files; the others use what is kept.
@@ -35,67 +34,82 @@ pub struct LocalIdentity {
 
 struct Files {
     installation: Installation,
+    /// The file of the signer, if it is not the installation's own.
+    chosen_signer: Option<PathBuf>,
     further: AnchorFiles,
 }
 
 /// What tells the versions of a file apart; `None` when it cannot be found.
-type Version = Option<(SystemTime, u64)>;
+type Version = Option<(SystemTime, u64, u64)>;
 
 struct Kept {
+    signer: Arc<dyn Signer>,
     trust: TrustAnchors,
     /// The versions that were read last, whether they could be used or not.
-    seen: Vec<Version>,
+    seen: Seen,
     next_look: Instant,
 }
 
+#[derive(Clone, PartialEq, Eq)]
+struct Seen {
+    signer: Version,
+    anchors: Vec<Version>,
+}
+
+/// What was read anew.
+struct News {
+    signer: Option<Result<Arc<dyn Signer>, InstallationError>>,
+    trust: Option<Result<TrustAnchors, InstallationError>>,
+}
+
 impl LocalIdentity {
-    /// Signs with `signer`; trusts the installation's own roots and those in the files `further`.
+    /// Signs with the signer in the PEM file `chosen_signer`, key and chain together, else with the installation's own,
+    /// which is made on first use; trusts the installation's own roots and those in the files `further`.
     ///
     /// # Errors
-    /// When a file cannot be read or holds something else.
+    /// When a file cannot be read or holds something else, or when the signer cannot sign now.
     pub fn new(
-        signer: Arc<dyn Signer>,
         installation: Installation,
+        chosen_signer: Option<PathBuf>,
         further: AnchorFiles,
     ) -> Result<Self, InstallationError> {
-        let files = Files { installation, further };
-        // The versions first: what changes while it is read is read again.
+        let files = Files { installation, chosen_signer, further };
+        // The signer first: on first use it makes the root that is trusted.
+        files.read_signer()?;
+        // Then the versions: what changes while it is read is read again.
         let seen = files.versions();
-        let trust = files.read()?;
+        let (signer, trust) = (files.read_signer()?, files.read_trust()?);
         Ok(Self {
-            signer,
             files: Arc::new(files),
-            kept: Mutex::new(Kept { trust, seen, next_look: Instant::now() + PAUSE }),
+            kept: Mutex::new(Kept { signer, trust, seen, next_look: Instant::now() + PAUSE }),
             looking: tokio::sync::Mutex::default(),
         })
     }
 
-    /// Looks at the files, and takes what can be used.
+    /// Looks at the files when it is time, and takes what can be used.
+    async fn follow(&self) {
+        if self.with_kept(|kept| kept.next_look <= Instant::now())
+            && let Ok(_turn) = self.looking.try_lock()
+        {
+            self.look().await;
+        }
+    }
+
     async fn look(&self) {
         let seen = self.with_kept(|kept| kept.seen.clone());
         let files = Arc::clone(&self.files);
         let looked = task::spawn_blocking(move || {
             let versions = files.versions();
-            (versions != seen).then(|| (versions, files.read()))
+            let news = files.news(&seen, &versions);
+            (versions, news)
         });
         // The task cannot fail but with the runtime, and then there is nothing to follow.
-        let changed = looked.await.ok().flatten();
+        let changed = looked.await.ok();
         self.with_kept(|kept| {
             kept.next_look = Instant::now() + PAUSE;
-            let Some((versions, trust)) = changed else { return };
+            let Some((versions, news)) = changed else { return };
             kept.seen = versions;
-            match trust {
-                Ok(trust) => {
-                    let (signers, time_stamps) = (trust.signers(), trust.time_stamps());
-                    tracing::info!(
-                        signers = signers.certificates().len(),
-                        time_stamps = time_stamps.certificates().len(),
-                        "took new trust anchors"
-                    );
-                    kept.trust = trust;
-                }
-                Err(error) => tracing::error!(%error, "new trust anchors are not taken; the last ones go on"),
-            }
+            kept.take(news);
         });
     }
 
@@ -107,36 +121,92 @@ impl LocalIdentity {
 #[async_trait]
 impl Identity for LocalIdentity {
     async fn signer(&self) -> Result<Arc<dyn Signer>, SignerError> {
-        Ok(Arc::clone(&self.signer))
+        self.follow().await;
+        Ok(self.with_kept(|kept| Arc::clone(&kept.signer)))
     }
 
     async fn trust(&self) -> Result<TrustAnchors, SignerError> {
-        if self.with_kept(|kept| kept.next_look <= Instant::now())
-            && let Ok(_turn) = self.looking.try_lock()
-        {
-            self.look().await;
-        }
+        self.follow().await;
         Ok(self.with_kept(|kept| kept.trust.clone()))
     }
 
     async fn check(&self) -> Result<(), SignerError> {
-        check_signer(&*self.signer)
+        check_signer(&*self.signer().await?)
+    }
+}
+
+impl Kept {
+    /// Both at once: nobody gets a new signer together with roots that do not know it yet.
+    fn take(&mut self, news: News) {
+        match news.trust {
+            None => {}
+            Some(Ok(trust)) => {
+                let (signers, time_stamps) = (trust.signers(), trust.time_stamps());
+                tracing::info!(
+                    signers = signers.certificates().len(),
+                    time_stamps = time_stamps.certificates().len(),
+                    "took new trust anchors"
+                );
+                self.trust = trust;
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "new trust anchors are not taken; the last ones go on");
+            }
+        }
+        match news.signer {
+            None => {}
+            Some(Ok(signer)) if signer.chain() == self.signer.chain() => {}
+            Some(Ok(signer)) => {
+                tracing::info!(algorithm = %signer.algorithm(), "took a new signer");
+                self.signer = signer;
+            }
+            Some(Err(error)) => tracing::error!(%error, "a new signer is not taken; the last one goes on"),
+        }
     }
 }
 
 impl Files {
-    fn read(&self) -> Result<TrustAnchors, InstallationError> {
+    /// The signer before the roots: a rotation writes the root first, so whoever reads a new signer reads its root too.
+    fn news(&self, seen: &Seen, now: &Seen) -> News {
+        let signer = (seen.signer != now.signer).then(|| self.reread_signer());
+        let trust = (signer.is_some() || seen.anchors != now.anchors).then(|| self.read_trust());
+        News { signer, trust }
+    }
+
+    fn read_signer(&self) -> Result<Arc<dyn Signer>, InstallationError> {
+        self.installation.signer(self.chosen_signer.as_deref())
+    }
+
+    /// Makes no new key where there is none any more.
+    fn reread_signer(&self) -> Result<Arc<dyn Signer>, InstallationError> {
+        self.installation.signer_if_any(self.chosen_signer.as_deref())
+    }
+
+    fn read_trust(&self) -> Result<TrustAnchors, InstallationError> {
         self.installation.trust(&self.further)
     }
 
-    fn versions(&self) -> Vec<Version> {
+    fn versions(&self) -> Seen {
         let further = self.further.signers.iter().chain(&self.further.time_stamps);
         let further = further.map(|file| file.path.clone());
-        self.installation.root_files().into_iter().chain(further).map(version).collect()
+        let anchors = self.installation.root_files().into_iter().chain(further);
+        let signer = self.chosen_signer.clone().unwrap_or_else(|| self.installation.signer_file());
+        Seen { signer: version(&signer), anchors: anchors.map(|path| version(&path)).collect() }
     }
 }
 
-fn version(path: PathBuf) -> Version {
+fn version(path: &Path) -> Version {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    Some((metadata.modified().ok()?, metadata.len(), number(&metadata)))
+}
+
+/// Two files of one length may be renamed into a place within one tick of the file system's clock.
+#[cfg(unix)]
+fn number(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn number(_metadata: &fs::Metadata) -> u64 {
+    0
 }

@@ -4,6 +4,7 @@
 mod cleanup;
 mod job;
 mod restamp;
+pub mod rotation;
 
 pub use cleanup::ProofCleanup;
 pub use job::{Counts, Job, JobError, JobName, JobRun, Progress};

@@ -66,12 +66,11 @@ impl Followed {
         fs::write(&signers, signers_pem).unwrap();
         fs::write(&time_stamps, time_stamps_pem).unwrap();
         let installation = Installation::new(data.path());
-        let signer = installation.signer(None).unwrap();
         let files = AnchorFiles {
             signers: vec![AnchorFile::new("TRUST_ANCHORS", &signers)],
             time_stamps: vec![AnchorFile::new("TSA_ANCHORS", &time_stamps)],
         };
-        let identity = LocalIdentity::new(signer, installation, files).map_err(|error| error.to_string())?;
+        let identity = LocalIdentity::new(installation, None, files).map_err(|error| error.to_string())?;
         Ok(Self { data, signers, time_stamps, identity })
     }
 
