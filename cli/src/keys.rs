@@ -1,6 +1,8 @@
-//! `credlink keys`: show, make and import the signing key of this machine, and say who signs on AWS.
+//! `credlink keys`: show, make, import and replace the signing key of this machine, and say who signs on AWS.
 
 mod aws;
+mod import;
+mod rotate;
 
 use std::{
     io::{self, Write},
@@ -9,11 +11,12 @@ use std::{
 
 use clap::{Args, Subcommand};
 use credlink_keys::{
-    KeyKind, KeysError, KeysSummary, LocalKeys, PemFile, Replacement,
+    KeyKind, KeysError, KeysSummary, LocalKeys, Replacement,
     aws::{KmsKeyError, NewSignerError, RecordsError},
-    import,
+    rotation::RotationError,
 };
 use credlink_pipeline::timestamp::Timestamp;
+use credlink_service::config::ConfigError;
 use serde::Serialize;
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -32,9 +35,24 @@ pub(crate) enum KeysCommand {
     Init(InitArgs),
     /// Import a certificate chain and its key from another authority
     #[command(after_help = "Examples:\n  credlink keys import --chain chain.pem --key key.pem\n  \
-                      credlink keys import --chain chain.pem --key key.pem --root root.pem\n\n\
+                      credlink keys import --chain chain.pem --key key.pem --root root.pem\n  \
+                      credlink keys import --chain chain.pem --root root.pem\n\n\
+                      Without --key, the chain answers the request of a rotation, keys/requests/*.csr.pem.\n\
                       The earlier key is kept in keys/previous/.")]
-    Import(ImportArgs),
+    Import(import::ImportArgs),
+    /// Make a new key with a new certificate, when the active one is due
+    #[command(after_help = "Examples:\n  credlink keys rotate\n  credlink keys rotate --force\n  \
+                      ROTATION_AUTHORITY=external credlink keys rotate --force --json\n\n\
+                      A rotation that was broken off goes on. The earlier key is kept in keys/previous/.")]
+    Rotate(rotate::RotateArgs),
+    /// Make an earlier signer the active one again
+    #[command(after_help = "Examples:\n  credlink keys rollback\n  credlink keys rollback --to 3f8a90c1")]
+    Rollback(rotate::RollbackArgs),
+    /// List who signed when
+    #[command(
+        after_help = "Examples:\n  credlink keys history\n  credlink keys history --json | jq '.[0].expiresAt'"
+    )]
+    History(rotate::HistoryArgs),
     /// Make a key in AWS KMS the one that signs, with a certificate of the local authority or with your own
     #[command(after_help = "Examples:\n  credlink keys activate --table credlink-proofs --kms-key \
                       arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\n  \
@@ -70,23 +88,6 @@ pub(crate) struct InitArgs {
     json: bool,
 }
 
-/// Arguments of `keys import`.
-#[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// PEM file with the certificates: leaf first, each followed by its issuer
-    #[arg(long, value_name = "FILE")]
-    chain: PathBuf,
-    /// PEM file with the private key of the leaf: PKCS#8, PKCS#1 or SEC 1, not encrypted
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// PEM file with the root of the chain, to be trusted when verifying here
-    #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Why a `keys` command failed. The exit status is 2.
 #[derive(Debug, Error)]
 pub(crate) enum KeysCommandError {
@@ -108,6 +109,21 @@ pub(crate) enum KeysCommandError {
          for this one with --chain"
     )]
     SameKey(String),
+    /// A step of a rotation.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The operator looks after the key.
+    #[error(
+        "SIGNING_CERTIFICATE is {}: this key is yours to replace; unset the variable to look after the key in the data \
+         folder", _0.display()
+    )]
+    NotOurs(PathBuf),
+    /// A chain whose root nobody knows.
+    #[error("the root of {0} is neither in it nor known here: give it with --root")]
+    NoRoot(String),
     /// Nothing says which region of AWS is meant.
     #[error("no AWS region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE")]
     NoRegion,
@@ -151,13 +167,10 @@ fn execute(
             let summary = created.keys.describe(now)?;
             Report { summary, previous: created.previous, notes: vec![] }.write(args.json, output)
         }
-        KeysCommand::Import(args) => {
-            let (chain, key) = (PemFile::read(&args.chain)?, PemFile::read(&args.key)?);
-            let root = args.root.as_deref().map(PemFile::read).transpose()?;
-            let imported = import(folder, &chain, &key, root.as_ref(), now)?;
-            let summary = imported.keys.describe(now)?;
-            Report { summary, previous: imported.previous, notes: imported.notes }.write(args.json, output)
-        }
+        KeysCommand::Import(args) => import::run(args, folder, now, output),
+        KeysCommand::Rotate(args) => rotate::rotate(args, folder, output),
+        KeysCommand::Rollback(args) => rotate::roll_back(args, folder, output),
+        KeysCommand::History(args) => rotate::history(args, folder, output),
         KeysCommand::Activate(args) => aws::activate(args, folder, now)?.write(args.json, output),
     }
 }

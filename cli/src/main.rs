@@ -47,12 +47,12 @@ enum Command {
     Sign(sign::SignArgs),
     /// Say what an image can prove
     Verify(verify::VerifyArgs),
-    /// Show, make, import and activate signing keys
+    /// Show, make, import, replace and activate signing keys
     #[command(
         subcommand,
         after_help = "Examples:\n  credlink keys show\n  credlink keys init --algorithm p-256\n  \
                       credlink keys import --chain chain.pem --key key.pem\n  \
-                      credlink keys activate --kms-key alias/signing --table credlink-proofs"
+                      credlink keys rotate\n  credlink keys activate --kms-key alias/signing --table credlink-proofs"
     )]
     Keys(keys::KeysCommand),
 }
