@@ -14,6 +14,7 @@ mod authority_choice;
 mod call;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod ending;
 pub mod local;
 #[cfg(any(test, feature = "contract"))]
 pub mod memory;

@@ -211,7 +211,11 @@ impl Rotation {
             least_days: self.policy.before_days,
             now: self.ports.clock.now(),
         };
-        measure.check(chain, root).map_err(failed)?;
+        measure.check(chain, root).map_err(|fault| {
+            let fix =
+                "nothing was changed: bring the certificate that the request asks for (docs/rotation.md)";
+            failed(Fault { fix: fix.to_owned(), ..fault })
+        })?;
         Ok(attempt.id)
     }
 

@@ -13,7 +13,7 @@ use super::{
     state::{Attempt, Finished, Forgettable, Stage, Waiting},
     step::{RotationError, Step},
     trial,
-    validation::Measure,
+    validation::{self, Measure},
 };
 use crate::pem_file::{self, PemFile};
 
@@ -27,7 +27,7 @@ const MAX_RECEIPT_BYTES: usize = 2048;
 pub(super) struct Run<'a> {
     pub(super) ports: &'a RotationPorts,
     pub(super) policy: &'a RotationPolicy,
-    trigger: Trigger,
+    pub(super) trigger: Trigger,
     must_end: &'a (dyn Fn() -> bool + Send + Sync),
     pub(super) notes: Notes<'a>,
     /// Who signs.
@@ -97,31 +97,6 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// What to make of a run that did not come to its end.
-    pub(super) async fn halted(&mut self, halt: Halt) -> Result<Outcome, RotationError> {
-        let error = match halt {
-            Halt::TakenOver => {
-                tracing::info!("another run is at work on the rotation; this one ends");
-                return Ok(Outcome::TakenOver);
-            }
-            Halt::Stopped(next) => {
-                tracing::warn!(next = %next, "the time of this run is over; the next one goes on");
-                return Ok(Outcome::Stopped { next });
-            }
-            Halt::Failed(error) => error,
-        };
-        tracing::error!(%error, passing = error.fault.passing, "the signing key was not replaced");
-        if !error.fault.passing && error.step != Step::State && self.may_give_up() {
-            // What is still in the way is in the log, and the next run tries again.
-            drop(self.give_up("it cannot come to its end").await);
-        }
-        let now = self.now();
-        let alert = Alert::failure(&error, self.days_left());
-        alert.send_once(&*self.ports.announcer, &mut self.notes, now).await;
-        self.save_what_was_told().await;
-        Err(error)
-    }
-
     /// Whole days until the chain of the active signer expires.
     pub(super) fn days_left(&self) -> Option<i64> {
         self.active.as_ref().map(|active| active.days_left(self.now()))
@@ -146,13 +121,6 @@ impl<'a> Run<'a> {
         self.ports.clock.now()
     }
 
-    /// What was told is worth remembering, and no reason to fail.
-    pub(super) async fn save_what_was_told(&mut self) {
-        if let Err(Halt::Failed(error)) = self.notes.save().await {
-            tracing::warn!(%error, "what was announced cannot be written down, and may be announced again");
-        }
-    }
-
     /// A rotation for a signer that is no longer the active one, or that somebody wants anew, is given up.
     async fn drop_what_is_moot(&mut self) -> Result<(), Halt> {
         let Some(attempt) = self.notes.state.attempt.as_ref().filter(|attempt| attempt.is_before_swap())
@@ -166,15 +134,6 @@ impl<'a> Run<'a> {
             return self.give_up("somebody wants another one").await;
         }
         Ok(())
-    }
-
-    /// From the swap on a rotation is brought to its end, unless somebody insists.
-    fn may_give_up(&self) -> bool {
-        let attempt = self.notes.state.attempt.as_ref();
-        let is_swap = |attempt: &Attempt| matches!(attempt.stage, Stage::Swap { .. });
-        attempt.is_some_and(|attempt| {
-            attempt.is_before_swap() || (is_swap(attempt) && self.trigger == Trigger::Forced)
-        })
     }
 
     /// The rotation is written down before anything is made for it.
@@ -301,6 +260,8 @@ impl<'a> Run<'a> {
 
     async fn try_out(&self, attempt: &Attempt, key: &KeyName, chain: &str, root: &str) -> Result<(), Halt> {
         let failed = Halt::of(Step::Trial);
+        // Once more: the clock may have gone back, or days may have passed.
+        self.validate(attempt, key, chain, root).await?;
         let candidate = self.owned(attempt, key, Step::Trial).await?;
         let (chain, root) = files(chain, root).map_err(&failed)?;
         let signer = limited("the key", self.ports.keys.signer(&candidate, &chain)).await.map_err(&failed)?;
@@ -326,6 +287,12 @@ impl<'a> Run<'a> {
             return Err(failed(key_gone(key)));
         };
         let (chain, root) = files(chain, root).map_err(&failed)?;
+        if let Err(fault) = validation::check_dates(&chain, self.now()) {
+            if !fault.passing {
+                self.give_up("its certificate cannot be used any more").await?;
+            }
+            return Err(failed(fault));
+        }
         let versions = &self.ports.versions;
         let swapped = versions.swap(&candidate, &chain, &root, attempt.replaces.as_deref(), self.now());
         match limited(&versions.place(), swapped).await {

@@ -116,7 +116,7 @@ impl Run<'_> {
     }
 
     /// What is left is found by the next run, as a key without an owner.
-    async fn discard_keys_of(&self, rotation: RotationId) {
+    pub(super) async fn discard_keys_of(&self, rotation: RotationId) {
         let discard = async {
             for candidate in limited("the keys", self.ports.keys.candidates()).await? {
                 if candidate.rotation == rotation {

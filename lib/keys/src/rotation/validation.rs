@@ -28,18 +28,12 @@ impl Measure<'_> {
     /// [`Fault`] with the first thing that is wrong. A certificate that is not valid yet may come to be.
     pub(super) fn check(&self, chain: &PemFile, root: &PemFile) -> Result<(), Fault> {
         let refused = |problem: String| Fault::lasting("the new certificate", problem, ASK_AGAIN);
-        let failed = |error: KeysError| match error {
-            KeysError::NotYetValid { .. } => {
-                Fault::passing("the new certificate", error.to_string(), "it is tried again later")
-            }
-            _ => refused(error.to_string()),
-        };
-        let checked = Chain::read(chain).map_err(failed)?;
+        let checked = Chain::read(chain).map_err(fault)?;
         let bits = public_key_bits(&self.key.public_key_info)
             .ok_or_else(|| refused("the public key of the new key cannot be read".to_owned()))?;
-        checked.check_public_key(self.key.kind, &bits, &self.key.name.to_string()).map_err(failed)?;
-        checked.check_dates(self.now).map_err(failed)?;
-        import::matching_roots(root, &checked, chain, self.now).map_err(failed)?;
+        checked.check_public_key(self.key.kind, &bits, &self.key.name.to_string()).map_err(fault)?;
+        checked.check_dates(self.now).map_err(fault)?;
+        import::matching_roots(root, &checked, chain, self.now).map_err(fault)?;
         self.check_length(&checked).map_err(refused)?;
         self.check_new_key(checked.leaf_public_key()).map_err(refused)
     }
@@ -76,6 +70,22 @@ impl Measure<'_> {
             )),
             None => Ok(()),
         }
+    }
+}
+
+/// That every certificate of `chain` is valid at `now`.
+///
+/// # Errors
+/// [`Fault`]; one that is not valid yet may come to be.
+pub(super) fn check_dates(chain: &PemFile, now: Timestamp) -> Result<(), Fault> {
+    Chain::read(chain).and_then(|chain| chain.check_dates(now)).map_err(fault)
+}
+
+fn fault(error: KeysError) -> Fault {
+    let (resource, problem) = ("the new certificate", error.to_string());
+    match error {
+        KeysError::NotYetValid { .. } => Fault::passing(resource, problem, "it is tried again later"),
+        _ => Fault::lasting(resource, problem, ASK_AGAIN),
     }
 }
 

@@ -18,6 +18,14 @@ pub(crate) fn policy() -> RotationPolicy {
     RotationPolicy { kind: Some(KeyKind::P256), ..RotationPolicy::default() }
 }
 
+/// The C2PA library makes no signature with a certificate that the machine's clock finds expired or not yet valid. So what
+/// is simulated begins in the past: the first certificate is still valid today, and the next one is already.
+fn clock() -> Arc<MovedClock> {
+    let clock = MovedClock::default();
+    clock.advance_days(-356);
+    Arc::new(clock)
+}
+
 /// In memory.
 pub(crate) struct InMemory {
     pub(crate) memory: Arc<Memory>,
@@ -29,7 +37,7 @@ pub(crate) struct InMemory {
 impl InMemory {
     /// Nobody signs.
     pub(crate) fn empty() -> Self {
-        let clock = Arc::new(MovedClock::default());
+        let clock = clock();
         let (memory, authority) =
             (Arc::new(Memory::default()), Arc::new(ScriptedAuthority::new(clock.now())));
         let ports = memory.ports(Arc::clone(&authority), Arc::clone(&clock) as _);
@@ -70,7 +78,7 @@ pub(crate) struct InFolder {
 impl InFolder {
     /// Nobody signs.
     pub(crate) fn empty(choice: AuthorityChoice) -> Self {
-        let (data, clock) = (TempDir::new().unwrap(), Arc::new(MovedClock::default()));
+        let (data, clock) = (TempDir::new().unwrap(), clock());
         let ports = local::ports(&data.path().join("keys"), choice, Arc::clone(&clock) as _);
         Self { data, clock, ports }
     }

@@ -97,7 +97,9 @@ impl SignerVersions for FolderVersions {
             }
             let private = keys::owned(&locked, &key)?;
             let signer = LocalSigner::new(checked, private, &keys::file_of(key.rotation)).map_err(&failed)?;
-            trust::add(&locked, &roots).map_err(&failed)?;
+            let known = trust::certificates(&locked).map_err(&failed)?;
+            let new: Vec<_> = roots.into_iter().filter(|root| !known.contains(root)).collect();
+            trust::add(&locked, &new).map_err(&failed)?;
             let version = activate(&locked, &signer, now).map_err(&failed)?;
             locked.remove(&keys::file_of(key.rotation)).map_err(&failed)?;
             Ok(version)
