@@ -43,7 +43,7 @@ impl<'a> Notes<'a> {
     /// Writes the state down, if nobody else wrote meanwhile.
     pub(super) async fn save(&mut self) -> Result<(), Halt> {
         let place = self.journal.place();
-        let text = self.state.to_text(&place).map_err(Halt::of(Step::State))?;
+        let text = self.state.next_text(&place).map_err(Halt::of(Step::State))?;
         match limited(&place, self.journal.write(&text, self.revision)).await {
             Ok(revision) => {
                 self.revision = Some(revision);

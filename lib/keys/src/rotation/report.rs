@@ -50,9 +50,9 @@ pub enum Outcome {
         /// Which rotation.
         rotation: RotationId,
         /// Who signed before; `None` when nobody did, or when it cannot be read any more.
-        from: Option<SignerFacts>,
+        from: Option<Box<SignerFacts>>,
         /// Who signs now.
-        to: SignerFacts,
+        to: Box<SignerFacts>,
     },
     /// Another run was quicker. This one left nothing behind.
     TakenOver,

@@ -15,7 +15,7 @@ use super::{
     report::{HistoryEntry, Outcome, Outlook, RolledBack, RotationReport, SignerFacts},
     request::Subject,
     run::Run,
-    state::Stage,
+    state::{Attempt, Stage},
     step::{RotationError, Step},
     validation::Measure,
 };
@@ -132,7 +132,7 @@ impl Rotation {
             active: run.active.as_ref().map(SignerFacts::of),
             days_left: run.days_left(),
             due: run.is_due() || attempt.is_some(),
-            next: attempt.map(|attempt| attempt.step()),
+            next: attempt.map(Attempt::step),
             waiting: attempt.and_then(|attempt| attempt.waiting()).map(|waiting| waiting.reason.clone()),
         })
     }

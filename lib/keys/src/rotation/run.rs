@@ -334,6 +334,7 @@ impl<'a> Run<'a> {
         });
         self.notes.save().await?;
         self.forget().await?;
+        let (from, to) = (from.map(Box::new), Box::new(to));
         Ok(Next::Done(Outcome::Rotated { rotation: attempt.id, from, to }))
     }
 

@@ -147,11 +147,11 @@ impl State {
         serde_json::from_value(value).map_err(damaged)
     }
 
-    /// The text for the journal, counted as one more change.
+    /// The text for the journal of one more change.
     ///
     /// # Errors
     /// [`Fault`], which cannot happen with what is in a state.
-    pub(super) fn to_text(&mut self, place: &str) -> Result<String, Fault> {
+    pub(super) fn next_text(&mut self, place: &str) -> Result<String, Fault> {
         self.changes = self.changes.wrapping_add(1);
         serde_json::to_string_pretty(self).map_err(|error| {
             Fault::lasting(

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, sync::Mutex, sync::PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use credlink_pipeline::{
+    certificate::CertificateReport,
     credential::ValidationState,
     digest::Sha256Hash,
     manifest::SignOptions,
@@ -77,11 +78,11 @@ fn judge(report: &VerificationReport) -> Result<(), Fault> {
     let certificate = report.certificate.as_ref();
     if report.valid
         && report.state == ValidationState::Trusted
-        && certificate.is_some_and(|certificate| certificate.is_valid())
+        && certificate.is_some_and(CertificateReport::is_valid)
     {
         return Ok(());
     }
-    let objection = certificate.and_then(|certificate| certificate.first_objection());
+    let objection = certificate.and_then(CertificateReport::first_objection);
     let reason = match objection {
         Some(check) => check.detail.clone(),
         None => format!("the state of the image is {:?}", report.state).to_lowercase(),

@@ -28,12 +28,14 @@ impl Measure<'_> {
     /// [`Fault`] with the first thing that is wrong. A certificate that is not valid yet may come to be.
     pub(super) fn check(&self, chain: &PemFile, root: &PemFile) -> Result<(), Fault> {
         let refused = |problem: String| Fault::lasting("the new certificate", problem, ASK_AGAIN);
-        let checked = Chain::read(chain).map_err(fault)?;
+        let checked = Chain::read(chain).map_err(|error| fault(&error))?;
         let bits = public_key_bits(&self.key.public_key_info)
             .ok_or_else(|| refused("the public key of the new key cannot be read".to_owned()))?;
-        checked.check_public_key(self.key.kind, &bits, &self.key.name.to_string()).map_err(fault)?;
-        checked.check_dates(self.now).map_err(fault)?;
-        import::matching_roots(root, &checked, chain, self.now).map_err(fault)?;
+        checked
+            .check_public_key(self.key.kind, &bits, &self.key.name.to_string())
+            .map_err(|error| fault(&error))?;
+        checked.check_dates(self.now).map_err(|error| fault(&error))?;
+        import::matching_roots(root, &checked, chain, self.now).map_err(|error| fault(&error))?;
         self.check_length(&checked).map_err(refused)?;
         self.check_new_key(checked.leaf_public_key()).map_err(refused)
     }
@@ -78,10 +80,10 @@ impl Measure<'_> {
 /// # Errors
 /// [`Fault`]; one that is not valid yet may come to be.
 pub(super) fn check_dates(chain: &PemFile, now: Timestamp) -> Result<(), Fault> {
-    Chain::read(chain).and_then(|chain| chain.check_dates(now)).map_err(fault)
+    Chain::read(chain).and_then(|chain| chain.check_dates(now)).map_err(|error| fault(&error))
 }
 
-fn fault(error: KeysError) -> Fault {
+fn fault(error: &KeysError) -> Fault {
     let (resource, problem) = ("the new certificate", error.to_string());
     match error {
         KeysError::NotYetValid { .. } => Fault::passing(resource, problem, "it is tried again later"),

@@ -1,6 +1,10 @@
 //! The job that replaces the signing key before its certificate expires.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use credlink_keys::{
@@ -61,11 +65,11 @@ impl Job for RotationJob {
 
     async fn run(&self, run: &JobRun<'_>) -> Result<Counts, JobError> {
         if run.dry_run {
-            let outlook = self.0.look().await.map_err(job_error)?;
+            let outlook = self.0.look().await.map_err(|error| job_error(&error))?;
             return Ok(counts(serde_json::to_value(outlook).unwrap_or_default()));
         }
         let trigger = if run.forced { Trigger::Forced } else { Trigger::WhenDue };
-        let report = self.0.run(trigger, &|| run.must_end()).await.map_err(job_error)?;
+        let report = self.0.run(trigger, &|| run.must_end()).await.map_err(|error| job_error(&error))?;
         Ok(of_report(&report))
     }
 }
@@ -78,7 +82,7 @@ impl Job for CertificateReminder {
 
     async fn run(&self, run: &JobRun<'_>) -> Result<Counts, JobError> {
         let (file, now) = (self.file.clone(), run.now);
-        let days_left = task::spawn_blocking(move || days_left(file, now)).await;
+        let days_left = task::spawn_blocking(move || days_left(&file, now)).await;
         let days_left = days_left.map_err(|error| JobError::Passing(error.to_string()))??;
         let name = self.file.display();
         if run.forced {
@@ -93,14 +97,14 @@ impl Job for CertificateReminder {
                  a new key and its chain beside the file, and rename it into its place. The service follows."
             );
             let told = self.announcer.announce("CredLink: your signing certificate is due", &text).await;
-            told.map_err(fault_error)?;
+            told.map_err(|fault| fault_error(&fault))?;
         }
         Ok(counts(json!({ "outcome": "not-ours", "daysLeft": days_left })))
     }
 }
 
-fn days_left(file: PathBuf, now: Timestamp) -> Result<i64, JobError> {
-    let signer = PemFile::read(&file).and_then(|file| LocalSigner::read(&file));
+fn days_left(file: &Path, now: Timestamp) -> Result<i64, JobError> {
+    let signer = PemFile::read(file).and_then(|file| LocalSigner::read(&file));
     let signer = signer.map_err(|error| JobError::Lasting(error.to_string()))?;
     let days = signer.certificates().iter().map(|certificate| certificate.days_left(now)).min();
     Ok(days.unwrap_or(i64::MIN))
@@ -143,12 +147,12 @@ fn counts(value: Value) -> Counts {
     }
 }
 
-fn job_error(error: RotationError) -> JobError {
+fn job_error(error: &RotationError) -> JobError {
     let text = error.to_string();
     if error.fault.passing { JobError::Passing(text) } else { JobError::Lasting(text) }
 }
 
-fn fault_error(fault: Fault) -> JobError {
+fn fault_error(fault: &Fault) -> JobError {
     let text = fault.to_string();
     if fault.passing { JobError::Passing(text) } else { JobError::Lasting(text) }
 }

@@ -1,6 +1,6 @@
 //! Who signs, and who did before: `signer.pem` and `previous/`.
 
-use std::path::Path;
+use std::{cmp::Reverse, path::Path};
 
 use async_trait::async_trait;
 use credlink_pipeline::timestamp::Timestamp;
@@ -63,7 +63,7 @@ impl SignerVersions for FolderVersions {
                     Err(error) => tracing::debug!(name, %error, "an earlier signer cannot be read"),
                 }
             }
-            versions.sort_by(|a, b| b.activated_at.cmp(&a.activated_at));
+            versions.sort_by_key(|version| Reverse(version.activated_at));
             versions.truncate(MAX_VERSIONS);
             Ok(versions)
         })

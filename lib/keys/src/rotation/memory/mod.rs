@@ -25,8 +25,8 @@ use super::{
     },
 };
 use crate::{
-    algorithm::KeyKind, chain::Chain, import, local::key_name, pem_file::PemFile, private_key::PrivateKey,
-    signer::LocalSigner,
+    algorithm::KeyKind, chain::Chain, error::KeysError, import, local::key_name, pem_file::PemFile,
+    private_key::PrivateKey, signer::LocalSigner,
 };
 
 /// Keys, signers, the journal and what was announced.
@@ -127,8 +127,8 @@ impl Contents {
         let stored = self.key(name)?;
         let pem = stored.pem.clone().filter(|_| !stored.disabled);
         let pem = pem.ok_or_else(|| Fault::lasting(format!("key {name}"), "it is disabled", "enable it"))?;
-        PrivateKey::read(&PemFile::new("a key in memory", pem.into_bytes()).map_err(refused)?)
-            .map_err(refused)
+        PrivateKey::read(&PemFile::new("a key in memory", pem.into_bytes()).map_err(|error| refused(&error))?)
+            .map_err(|error| refused(&error))
     }
 
     fn put(&mut self, version: SignerVersion) -> SignerVersion {
@@ -154,10 +154,10 @@ impl KeyKeeper for Memory {
         if let Some(found) = contents.keys.iter().find(|stored| stored.candidate.rotation == rotation) {
             return Ok(found.candidate.clone());
         }
-        let key = PrivateKey::generate(kind).map_err(refused)?;
-        let public_key_info = key.public_key_info().map_err(refused)?;
+        let key = PrivateKey::generate(kind).map_err(|error| refused(&error))?;
+        let public_key_info = key.public_key_info().map_err(|error| refused(&error))?;
         let candidate = CandidateKey { name: key_name(key.public_key()), rotation, kind, public_key_info };
-        let pem = Some(key.to_pem().map_err(refused)?.to_string());
+        let pem = Some(key.to_pem().map_err(|error| refused(&error))?.to_string());
         contents.keys.push(StoredKey { candidate: candidate.clone(), pem, disabled: false });
         Ok(candidate)
     }
@@ -170,13 +170,13 @@ impl KeyKeeper for Memory {
     }
 
     async fn sign_request(&self, key: &CandidateKey, message: &[u8]) -> Result<Vec<u8>, Fault> {
-        self.contents().secret(&key.name)?.sign_request(message).map_err(refused)
+        self.contents().secret(&key.name)?.sign_request(message).map_err(|error| refused(&error))
     }
 
     async fn signer(&self, key: &CandidateKey, chain: &PemFile) -> Result<Arc<dyn Signer>, Fault> {
         let secret = self.contents().secret(&key.name)?;
-        let chain = Chain::read(chain).map_err(refused)?;
-        Ok(Arc::new(LocalSigner::new(chain, secret, "a key in memory").map_err(refused)?))
+        let chain = Chain::read(chain).map_err(|error| refused(&error))?;
+        Ok(Arc::new(LocalSigner::new(chain, secret, "a key in memory").map_err(|error| refused(&error))?))
     }
 
     async fn discard(&self, key: &CandidateKey) -> Result<(), Fault> {
@@ -224,16 +224,16 @@ impl SignerVersions for Memory {
         expected: Option<&str>,
         now: Timestamp,
     ) -> Result<SignerVersion, SwapError> {
-        let checked = Chain::read(chain).map_err(refused)?;
+        let checked = Chain::read(chain).map_err(|error| refused(&error))?;
         let mut contents = self.contents();
         if let Some(done) = contents.active().filter(|active| active.chain == checked.certificates()) {
             return Ok(done.clone());
         }
         contents.check_expected(expected)?;
         let secret = contents.secret(&key.name)?;
-        checked.check_key(&secret, "a key in memory").map_err(refused)?;
-        checked.check_dates(now).map_err(refused)?;
-        import::matching_roots(root, &checked, chain, now).map_err(refused)?;
+        checked.check_key(&secret, "a key in memory").map_err(|error| refused(&error))?;
+        checked.check_dates(now).map_err(|error| refused(&error))?;
+        import::matching_roots(root, &checked, chain, now).map_err(|error| refused(&error))?;
         let version = SignerVersion {
             version: contents.next_version(),
             key: key.name.clone(),
@@ -294,6 +294,6 @@ impl Announcer for Memory {
     }
 }
 
-fn refused(error: impl ToString) -> Fault {
+fn refused(error: &KeysError) -> Fault {
     Fault::lasting("memory", error.to_string(), "see the test")
 }
