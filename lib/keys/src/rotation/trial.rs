@@ -9,7 +9,7 @@ use credlink_pipeline::{
     credential::ValidationState,
     digest::Sha256Hash,
     manifest::SignOptions,
-    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError},
+    proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, StampedCopy},
     proof_uri::ProofUriBase,
     sign::{SignContext, SignError, SignSettings, sign},
     signer::{Signer, SignerError},
@@ -131,6 +131,15 @@ impl ProofStore for OneProof {
         Ok(self.with(|proofs| {
             proofs.values().map(|proof| &proof.record).filter(|record| matches(record)).cloned().collect()
         }))
+    }
+
+    /// A trial is over before anybody could stamp it later.
+    async fn keep_stamped(&self, _: &ProofRecord, _: StampedCopy, _: Bytes) -> Result<bool, ProofStoreError> {
+        Ok(false)
+    }
+
+    async fn stamped_store(&self, _: ProofId, _: Timestamp) -> Result<Option<Bytes>, ProofStoreError> {
+        Ok(None)
     }
 
     async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {
