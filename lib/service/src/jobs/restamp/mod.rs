@@ -99,6 +99,7 @@ impl Job for RestampJob {
             failures_in_a_row: 0,
         };
         let outcome = walk.all().await;
+        walk.tally.log();
         let counts = walk.tally.into_counts();
         if let Err(error) = outcome {
             // The history keeps the error; what was done until then stays done.

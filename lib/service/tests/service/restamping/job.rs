@@ -278,3 +278,24 @@ async fn a_run_that_lost_its_lease_ends_at_once() {
     assert_eq!(run.outcome().await.unwrap_err(), JobError::LeaseLost);
     assert_eq!(scene.authority.asked(), 4, "the second was stamped, and then it ended");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_stays_short_and_the_first_to_expire_are_named() {
+    let scene = Scene::new();
+    for day in (0..70).rev() {
+        let signer = ShortSigner::new(&scene.signers, days_from_now(LIFE + day));
+        scene.sign_with(&signer, 8, None).await;
+    }
+    let mut run = Run::new(&scene);
+    run.authority = false;
+    let counts = run.counts().await;
+    assert_eq!(number(&counts, "willExpire"), 70);
+    let named = counts["willExpireProofs"].as_array().unwrap();
+    assert_eq!(named.len(), 15);
+    let first = days_from_now(LIFE).to_string();
+    assert_eq!(named[0]["expiresAt"].as_str().unwrap()[..10], first[..10]);
+    let per_day = counts["willExpirePerDay"].as_object().unwrap();
+    assert_eq!((per_day.len(), &per_day["later"]), (61, &json!(10)));
+    // The history keeps so much of a run.
+    assert!(serde_json::to_vec(&counts).unwrap().len() < 4096);
+}
