@@ -14,7 +14,6 @@ CONFIG = """
 serial = ./serial
 crypto_device = builtin
 signer_cert = ./tsa.pem
-certs = ./tsa.pem
 signer_key = ./key.pem
 signer_digest = sha256
 default_policy = 1.2.3.4.1
