@@ -40,10 +40,12 @@ PURPOSES = "\n".join(
 """The extended key usages that may be asked for (C2PA 2.4, section 14.4.1)."""
 
 
-def c2pa_python(image: bytes, root_pem: str | None, tsa_pem: str | None = None) -> Verdict:
+def c2pa_python(
+    image: bytes, root_pem: str | None, tsa_pem: str | None = None, *, store: bytes | None = None
+) -> Verdict:
     """The reader of the C2PA SDK; trusts `root_pem` alone, and `tsa_pem` too.
 
-    It has one list for signers and time-stamp authorities.
+    It has one list for signers and time-stamp authorities. `store` takes the place of the manifest store in the image.
     """
     settings = {
         "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
@@ -52,7 +54,7 @@ def c2pa_python(image: bytes, root_pem: str | None, tsa_pem: str | None = None) 
     if root_pem is not None:
         settings["trust"]["trust_anchors"] = root_pem + (tsa_pem or "")
     with c2pa.Context(c2pa.Settings.from_dict(settings)) as context:
-        with c2pa.Reader(media_type(image), io.BytesIO(image), context=context) as reader:
+        with c2pa.Reader(media_type(image), io.BytesIO(image), store, context=context) as reader:
             raw = json.loads(reader.json())
     results = raw["validation_results"]
     return Verdict(raw["validation_state"], _codes([results["activeManifest"]]), _history(results), raw)
@@ -65,16 +67,18 @@ def encypher(
     *,
     strict: bool = False,
     at: str | None = None,
+    store: bytes | None = None,
 ) -> Verdict:
     """Encypher's verifier; trusts `root_pem` alone, for time-stamps `tsa_pem` alone. Nothing is fetched or sent.
 
     `strict` asks for the rules of the conformance programme on top of the specification's, `at` for a verdict at that
-    time.
+    time. `store` takes the place of the manifest store in the image.
     """
     raw = dict(
         encypher_c2pa.verify(
             image,
             media_type(image),
+            manifest_store=store,
             trust_pem=root_pem,
             tsa_trust_pem=tsa_pem,
             validation_time=at,
