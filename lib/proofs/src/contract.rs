@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod stamped;
+mod statistics;
 mod upkeep;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use credlink_pipeline::{
 };
 
 pub use catalogue::verify_catalogue;
+pub use statistics::verify_statistics;
 pub use upkeep::{Kept, sweep_through, verify_upkeep};
 
 /// Asserts every promise of [`ProofStore`], each on a fresh, empty store. Needs a tokio runtime with several

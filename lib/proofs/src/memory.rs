@@ -146,6 +146,12 @@ mod tests {
         contract::verify_catalogue(async || Arc::new(MemoryProofStore::new()) as _).await;
     }
 
+    #[tokio::test]
+    async fn keeps_the_contract_of_statistics() {
+        let store = Arc::new(MemoryProofStore::new());
+        contract::verify_statistics(Arc::clone(&store) as _, store).await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn keeps_the_contract_of_an_upkeep() {
         contract::verify_upkeep(async || {

@@ -10,11 +10,11 @@ use std::{
 };
 
 use credlink_pipeline::proof::ProofStore as _;
-use credlink_proofs::LocalProofStore;
+use credlink_proofs::{LocalProofStore, ProofStatistics as _};
 
 use crate::{
     Result,
-    proofs::{fill, is_expired, proof, verify},
+    proofs::{fill, in_two_days, is_expired, proof, verify},
 };
 
 /// How many proofs are deleted one by one, for comparison.
@@ -35,6 +35,10 @@ pub(crate) async fn run(folder: PathBuf, proofs: usize, kills: usize) -> Result<
     let start = Instant::now();
     fill(&store, proofs).await?;
     println!("{proofs} proofs put             {:>9.1?}", start.elapsed());
+
+    let start = Instant::now();
+    let census = store.census(in_two_days()).await?;
+    println!("counted                       {:>9.1?} {census:?}", start.elapsed());
 
     let start = Instant::now();
     for number in (0..proofs).filter(|number| is_expired(*number)).step_by((proofs / 2).div_ceil(DELETED)) {

@@ -10,7 +10,10 @@ use credlink_aws::SdkConfig;
 use credlink_local_aws::LocalAws;
 
 use super::{item::Key, *};
-use crate::contract::{self, sample, time};
+use crate::{
+    contract::{self, sample, time},
+    statistics::ProofStatistics as _,
+};
 
 const NOW: &str = "2026-03-01T00:00:00Z";
 
@@ -100,6 +103,11 @@ async fn keeps_the_contract() {
 #[tokio::test]
 async fn keeps_the_contract_of_a_catalogue() {
     contract::verify_catalogue(async || Arc::new(Place::fresh().await.store()) as _).await;
+}
+
+#[tokio::test]
+async fn nothing_is_counted_that_would_read_the_whole_table() {
+    assert_eq!(Place::fresh().await.store().census(time(NOW)).await.unwrap(), None);
 }
 
 #[tokio::test]

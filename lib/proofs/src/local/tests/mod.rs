@@ -45,6 +45,13 @@ async fn keeps_the_contract_of_a_catalogue() {
 }
 
 #[tokio::test]
+async fn keeps_the_contract_of_statistics() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(LocalProofStore::open(dir.path()).unwrap());
+    contract::verify_statistics(Arc::clone(&store) as _, store).await;
+}
+
+#[tokio::test]
 async fn proofs_outlive_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("made/on/the/way");
