@@ -20,8 +20,8 @@ use crate::{
     statistics::{Census, ProofCounts, ProofStatistics},
 };
 
-/// How long one call counts. It counts some 100 000 proofs per second that the operating system has in memory; what is
-/// left is counted by the next call, so that counting never takes more than this out of the time between two calls.
+/// How long one call counts: some 100 000 proofs that the operating system has in memory (docs/cleanup.md). What is left is
+/// counted by the next call, so that counting never takes more than this out of the time between two calls.
 const MAX_COUNTING: Duration = Duration::from_secs(5);
 
 /// Proofs that are counted between two looks at the clock.
