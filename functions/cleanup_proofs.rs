@@ -1,12 +1,8 @@
 //! Removes every night what is past its time and nobody removed.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-use credlink_pipeline::timestamp::Clock as _;
-use credlink_service::{
-    aws::{cleanup, deployment::Deployment, function, metrics},
-    clock::SystemClock,
-};
+use credlink_service::aws::{cleanup, deployment::Deployment, function};
 use lambda_runtime::Error;
 
 fn main() -> ExitCode {
@@ -15,12 +11,7 @@ fn main() -> ExitCode {
 
 async fn clean_up() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let (cleanup, stack) = (deployment.cleanup()?, deployment.stack()?);
-    function::serve(async |event| {
-        let now = SystemClock.now();
-        let counts = cleanup::clean_up(&cleanup, now, event.context.deadline()).await?;
-        metrics::emit(&stack, now, &cleanup::metrics(&counts))?;
-        Ok::<(), Error>(())
-    })
-    .await
+    let job = Arc::new(deployment.cleanup()?);
+    let cleanup = deployment.function_of(job)?.counting(cleanup::metrics);
+    function::serve(async |event| cleanup.handle(event).await).await
 }

@@ -1,12 +1,8 @@
 //! Measures the state of the deployment, every few minutes.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-use credlink_pipeline::timestamp::Clock as _;
-use credlink_service::{
-    aws::{deployment::Deployment, function, metrics},
-    clock::SystemClock,
-};
+use credlink_service::aws::{deployment::Deployment, function, health_metrics};
 use lambda_runtime::Error;
 
 fn main() -> ExitCode {
@@ -15,10 +11,7 @@ fn main() -> ExitCode {
 
 async fn measure() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let (health, stack) = (deployment.health_metrics().await?, deployment.stack()?);
-    function::serve(async |_schedule| {
-        let now = SystemClock.now();
-        metrics::emit(&stack, now, &health.measure(now).await)
-    })
-    .await
+    let job = Arc::new(deployment.health_metrics().await?);
+    let measuring = deployment.function_of(job)?.counting(health_metrics::metrics);
+    function::serve(async |event| measuring.handle(event).await).await
 }

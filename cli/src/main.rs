@@ -1,10 +1,12 @@
 //! The `credlink` command.
 //!
-//! Exit status: 0 done, 1 the answer is no (`verify`: not valid), 2 wrong usage or environment. Results go to
+//! Exit status: 0 done, 1 the answer is no (`verify`: not valid; `jobs run`: not done), 2 wrong usage or environment. Results go to
 //! standard output; what went wrong goes to standard error, on one line.
 
+mod background;
 mod environment;
 mod files;
+mod jobs;
 mod keys;
 mod serve;
 mod sign;
@@ -25,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   credlink sign photo.jpg -o signed.jpg --creator 'Jane Doe'
   credlink verify signed.jpg
   credlink keys show
+  credlink jobs list
 
 Exit status: 0 done, 1 the answer is no, 2 wrong usage or environment.";
 
@@ -55,6 +58,14 @@ enum Command {
                       credlink keys rotate\n  credlink keys activate --kms-key alias/signing --table credlink-proofs"
     )]
     Keys(keys::KeysCommand),
+    /// List, run, enable and disable the jobs that run beside the service
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credlink jobs list\n  credlink jobs run proof-cleanup --dry-run\n  \
+                      credlink jobs disable proof-restamp\n  credlink jobs history proof-cleanup --json\n\n\
+                      docs/jobs.md explains them."
+    )]
+    Jobs(jobs::JobsCommand),
 }
 
 /// The answer of a command that did its work.
@@ -86,6 +97,7 @@ fn run(cli: Cli) -> Result<Answer, Box<dyn Error>> {
             keys::run(&command, &cli.data)?;
             Answer::Done
         }
+        Command::Jobs(command) => jobs::run(&command, cli.data)?,
     })
 }
 

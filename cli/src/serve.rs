@@ -12,19 +12,26 @@ use std::{
 
 use clap::Args;
 use credlink_service::{
-    Ports, Service,
+    Measured, Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
     installation::{Installation, InstallationError},
     local_identity::LocalIdentity,
+    local_jobs,
     local_uploads::LocalUploads,
+    metrics::{BuildError, PrometheusMetrics},
     outbound, router,
     server::{Ending, Server},
 };
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
-use crate::{Answer, environment, stop_signal::StopSignals};
+use crate::{
+    Answer,
+    background::{Background, StartError},
+    environment,
+    stop_signal::StopSignals,
+};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -36,9 +43,12 @@ use crate::{Answer, environment, stop_signal::StopSignals};
 The first line on standard output names the URL; logs go to standard error. SIGTERM and SIGINT end the service when
 what runs is done, after 30 seconds at the latest; a second one ends it at once.
 
+Jobs run beside it: `credlink jobs list` names them. GET /metrics tells what was measured.
+
 Further settings are environment variables: MAX_FILE_SIZE_MB, INLINE_LIMIT_BYTES, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
 DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, TSA_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, REVOCATION_FETCH,
-REVOCATION_PRIVATE_HOSTS, TIMESTAMP_URL, TIMESTAMP_TIMEOUT_MS, WRITE_CREATIVE_WORK, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
+REVOCATION_PRIVATE_HOSTS, TIMESTAMP_URL, TIMESTAMP_TIMEOUT_MS, WRITE_CREATIVE_WORK, ENABLE_JOB_SCHEDULER, ENABLE_PROOF_CLEANUP, ENABLE_CERT_ROTATION,
+ENABLE_PROOF_RESTAMP, ENABLE_HEALTH_METRICS, EXECUTE_JOBS_ON_START, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3001, or the port in PORT]
     #[arg(long, value_name = "ADDRESS")]
@@ -54,6 +64,12 @@ pub(crate) enum ServeError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Installation(#[from] InstallationError),
+    /// What runs beside it cannot start.
+    #[error(transparent)]
+    Background(#[from] StartError),
+    /// Nothing can be measured.
+    #[error("cannot measure: {0}")]
+    Metrics(#[from] BuildError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -94,37 +110,60 @@ async fn serve(config: &Config) -> Result<Ending, ServeError> {
     let signals = StopSignals::listen()?;
     let proof_uris = settings.proof_uris.to_string();
     let (ports, uploads) = ports(config)?;
+    let process = PrometheusMetrics::new()?;
+    let runner = Arc::new(local_jobs::runner(config, &ports, process.metrics().clone())?);
+    let measured = Arc::new(Measured { process: process.clone(), jobs: runner.book().clone() });
     let service = Arc::new(Service::new(ports, settings));
     writeln!(io::stdout(), "CredLink listening on {}", server.url())?;
     tracing::info!(url = server.url(), data = %config.data.display(), proof_uris, "listening");
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = server.run(router::local(service, uploads), async { drop(stopped.await) });
-    // When all is done already, a second signal is no reason to fail: it loses against `serving`.
-    Ok(tokio::select! {
+    let background = Background::start(Arc::clone(&runner), process)?;
+    let (stop, stopped) = watch::channel(());
+    let serving = server.run(router::local(service, uploads, measured), dropped(stopped.clone()));
+    let working = async {
+        dropped(stopped).await;
+        runner.stop().await
+    };
+    // When all is done already, a second signal is no reason to fail: it loses against both.
+    let (ending, jobs_ended) = tokio::select! {
         biased;
-        ending = serving => ending,
+        ended = async { tokio::join!(serving, working) } => ended,
         never = obey(signals, stop) => match never {},
-    })
+    };
+    background.end();
+    Ok(if jobs_ended { ending } else { Ending::CutOff })
+}
+
+/// Ready when the sender is dropped, which sends nothing.
+async fn dropped(mut stopped: watch::Receiver<()>) {
+    drop(stopped.changed().await);
 }
 
 /// The first signal asks for an orderly end; the second is the end.
-async fn obey(mut signals: StopSignals, stop: oneshot::Sender<()>) -> Infallible {
+async fn obey(mut signals: StopSignals, stop: watch::Sender<()>) -> Infallible {
     signals.next().await;
     drop(stop);
     process::exit(128 + signals.next().await)
 }
 
 fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationError> {
+    let ports = ports_without_uploads(config)?;
+    let uploads = Installation::new(&config.data).uploads()?;
+    Ok((Ports { uploads: Some(Arc::clone(&uploads) as _), ..ports }, uploads))
+}
+
+/// What jobs work with on this machine. Opening the uploads removes old ones, which a dry run must not.
+///
+/// # Errors
+/// When the data folder cannot be used.
+pub(crate) fn ports_without_uploads(config: &Config) -> Result<Ports, InstallationError> {
     let installation = Installation::new(&config.data);
     let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
-    let uploads = installation.uploads()?;
     let signer = config.signing_certificate.clone();
-    let ports = Ports {
+    Ok(Ports {
         identity: Arc::new(LocalIdentity::new(installation, signer, config.anchor_files())?),
         proofs,
-        uploads: Some(Arc::clone(&uploads) as _),
+        uploads: None,
         clock: Arc::new(SystemClock),
         authorities: outbound::authorities(config),
-    };
-    Ok((ports, uploads))
+    })
 }

@@ -159,7 +159,7 @@ impl Chain {
 }
 
 /// The facts of a certificate in DER; `None` when it is not one.
-pub(crate) fn summary(der: &[u8]) -> Option<CertificateSummary> {
+pub fn summary(der: &[u8]) -> Option<CertificateSummary> {
     CertificateSummary::of(&parse(der)?)
 }
 

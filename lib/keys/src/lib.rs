@@ -24,7 +24,7 @@ mod summary;
 mod trust;
 
 pub use algorithm::KeyKind;
-pub use chain::CertificateSummary;
+pub use chain::{CertificateSummary, summary as certificate_summary};
 pub use error::{KeysError, Position};
 pub use import::{Imported, TrustHere, import};
 pub use local::{Created, LocalKeys, Replacement};

@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     anchors::{AnchorFile, AnchorFiles},
-    jobs::RestampSettings,
+    jobs::{RestampSettings, Switches},
     logging::{self, LogFormat},
     outbound::{PrivateHosts, TimeStampUrl},
     service::Settings,
@@ -69,6 +69,8 @@ pub struct Config {
     pub time_stamp_timeout: Duration,
     /// When signatures get a time-stamp later, and how fast.
     pub restamp: RestampSettings,
+    /// Which jobs may run.
+    pub jobs: Switches,
     /// Whether the deprecated `stds.schema-org.CreativeWork` is written too.
     pub creative_work: bool,
     /// What is logged, and how.
@@ -141,6 +143,7 @@ impl Config {
             time_stamp_url: variables.checked("TIMESTAMP_URL")?,
             time_stamp_timeout: Duration::from_millis(stamp_timeout),
             restamp: RestampSettings::from_variables(&variables)?,
+            jobs: variables.job_switches()?,
             creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
             log: LogConfig::from_variables(&variables)?,
         })
@@ -299,6 +302,18 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
 
     fn switch(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
         Ok(self.one_of(name, &["true", "false"])?.map(|choice| choice == "true"))
+    }
+
+    fn job_switches(&self) -> Result<Switches, ConfigError> {
+        let enabled = |name| Ok::<_, ConfigError>(self.switch(name)?.unwrap_or(true));
+        Ok(Switches {
+            scheduler: enabled("ENABLE_JOB_SCHEDULER")?,
+            cleanup: enabled("ENABLE_PROOF_CLEANUP")?,
+            rotation: enabled("ENABLE_CERT_ROTATION")?,
+            restamp: enabled("ENABLE_PROOF_RESTAMP")?,
+            health_metrics: enabled("ENABLE_HEALTH_METRICS")?,
+            on_start: self.switch("EXECUTE_JOBS_ON_START")?.unwrap_or(false),
+        })
     }
 
     fn one_of<'a>(&self, name: &'static str, choices: &[&'a str]) -> Result<Option<&'a str>, ConfigError> {

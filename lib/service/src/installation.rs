@@ -21,7 +21,7 @@ use crate::{
     anchors::{AnchorFile, AnchorFiles, AnchorsError},
     clock::SystemClock,
     idempotency_folder::IdempotencyFolder,
-    jobs::ProofCleanup,
+    jobs::{JobStore, LocalJobStore, ProofCleanup},
     local_uploads::LocalUploads,
     uploads::UploadError,
 };
@@ -132,6 +132,19 @@ impl Installation {
         let uploads = LocalUploads::as_they_are(self.data.join("uploads"));
         let keys = IdempotencyFolder::new(self.data.join("idempotency"));
         Ok(ProofCleanup::new(vec![Arc::new(proofs), Arc::new(uploads), Arc::new(keys)]))
+    }
+
+    /// The proofs in the folder, as what looks after them needs them.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or read.
+    pub fn proof_folder(&self) -> Result<Arc<LocalProofStore>, InstallationError> {
+        Ok(Arc::new(LocalProofStore::open(self.data.join("proofs"))?))
+    }
+
+    /// The state of jobs in the folder. Nothing is created until something is written.
+    pub fn jobs(&self) -> Arc<dyn JobStore> {
+        Arc::new(LocalJobStore::new(self.data.join("jobs")))
     }
 
     /// The installation's own roots and those in the files `further`.

@@ -22,9 +22,11 @@ pub mod installation;
 pub mod jobs;
 mod json_fields;
 pub mod local_identity;
+pub mod local_jobs;
 pub mod local_uploads;
 pub mod logging;
 mod media_type;
+pub mod metrics;
 mod multipart;
 mod origin;
 pub mod outbound;
@@ -42,4 +44,5 @@ pub mod uploads;
 mod workers;
 mod write_timeout;
 
+pub use routes::metrics::Measured;
 pub use service::{Authorities, Ports, Service, Settings};

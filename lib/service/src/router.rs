@@ -16,7 +16,7 @@ use crate::{
     error::{self, ApiError, ErrorCode},
     local_uploads::LocalUploads,
     request_body, request_id,
-    routes::{self, local_uploads::Receiving},
+    routes::{self, local_uploads::Receiving, metrics::Measured},
     service::Service,
 };
 
@@ -25,15 +25,17 @@ pub fn all(service: Arc<Service>) -> Router {
     finish(sign_routes().merge(verify_routes()).merge(proof_routes()), service)
 }
 
-/// The same on one machine, where the service itself takes uploads and serves results. `uploads` is the one among the
-/// ports of `service`.
-pub fn local(service: Arc<Service>, uploads: Arc<LocalUploads>) -> Router {
+/// The same on one machine, where the service itself takes uploads, serves results, and shows what was measured.
+/// `uploads` is the one among the ports of `service`.
+pub fn local(service: Arc<Service>, uploads: Arc<LocalUploads>, measured: Arc<Measured>) -> Router {
     let receiving = Receiving { service: Arc::clone(&service), uploads };
     let receiving = Router::new()
         .route("/uploads/{id}", put(routes::local_uploads::take_upload))
         .route("/results/{name}", get(routes::local_uploads::fetch_result))
         .with_state(receiving);
-    finish(sign_routes().merge(verify_routes()).merge(proof_routes()).merge(receiving), service)
+    let measuring = Router::new().route("/metrics", get(routes::metrics::metrics)).with_state(measured);
+    let routes = sign_routes().merge(verify_routes()).merge(proof_routes());
+    finish(routes.merge(receiving).merge(measuring), service)
 }
 
 /// What signs, and what takes uploads for it.

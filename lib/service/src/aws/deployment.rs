@@ -16,8 +16,10 @@ use super::{
     anchor_objects::AnchorObjects,
     auto_sign::AutoSign,
     failure_queue::FailureQueue,
-    health_metrics::HealthMetrics,
+    health_metrics::{DeadLetters, RecordedCertificateEnd},
     identity::{KnownIdentity, SigningIdentity},
+    job_store::AwsJobStore,
+    jobs::{JobFunction, Place},
     objects::Bucket,
     upload_sweep::UploadSweep,
     uploads::S3Uploads,
@@ -28,7 +30,10 @@ use crate::{
     clock::SystemClock,
     config::{Config, ConfigError},
     identity::Identity,
-    jobs::ProofCleanup,
+    jobs::{
+        Job, JobBook, JobStore, ProofCleanup, RestampJob, RestampPorts,
+        health::{HealthMetrics, Measurement, Reachable, StoredProofs},
+    },
     logging::{self, LogFormat},
     outbound,
     uploads::Uploads,
@@ -158,11 +163,43 @@ impl Deployment {
     /// # Errors
     /// When a setting is missing, or further anchors cannot be read.
     pub async fn health_metrics(&self) -> Result<HealthMetrics, DeploymentError> {
-        Ok(HealthMetrics {
-            identity: self.known_identity().await?,
+        let (identity, proofs) = (self.known_identity().await?, Arc::new(self.proofs()?));
+        let measurements: [Arc<dyn Measurement>; 4] = [
+            Arc::new(Reachable::new(identity.clone(), proofs.clone())),
+            Arc::new(RecordedCertificateEnd(identity)),
+            Arc::new(StoredProofs::new(proofs, JobBook::new(self.job_store()?))),
+            Arc::new(DeadLetters(self.failures()?)),
+        ];
+        Ok(HealthMetrics::new(measurements))
+    }
+
+    /// What stamps proofs later.
+    ///
+    /// # Errors
+    /// When a setting is missing, or further anchors cannot be read.
+    pub async fn restamping(&self) -> Result<RestampJob, DeploymentError> {
+        let authorities = outbound::authorities(&self.config);
+        let ports = RestampPorts {
             proofs: Arc::new(self.proofs()?),
-            failures: self.failures()?,
-        })
+            identity: self.signing_identity().await?,
+            authority: authorities.time_stamps,
+            revocation: authorities.revocation,
+            clock: Arc::new(SystemClock),
+        };
+        Ok(RestampJob::new(ports, self.config.restamp))
+    }
+
+    /// The function that runs `job`.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn function_of(&self, job: Arc<dyn Job>) -> Result<JobFunction, DeploymentError> {
+        let place = Place { stack: self.stack()?, function: variable("AWS_LAMBDA_FUNCTION_NAME").ok() };
+        Ok(JobFunction::new(job, self.job_store()?, self.config.jobs, place))
+    }
+
+    fn job_store(&self) -> Result<Arc<dyn JobStore>, DeploymentError> {
+        Ok(Arc::new(AwsJobStore::new(self.dynamo(), variable("PROOF_TABLE")?)))
     }
 
     /// Signing from the inbox into the outbox.

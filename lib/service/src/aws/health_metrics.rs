@@ -1,37 +1,61 @@
-//! The state of the deployment as metrics: what alarms watch.
+//! What is measured on AWS alone, and the metrics that alarms watch.
 
 use std::sync::Arc;
 
-use credlink_pipeline::{proof::ProofStore, timestamp::Timestamp};
+use async_trait::async_trait;
+use credlink_pipeline::timestamp::Timestamp;
+use serde_json::Value;
 
-use super::{certificate_watch, failure_queue::FailureQueue, identity::KnownIdentity, metrics::Metric};
-use crate::identity::Identity as _;
+use super::{failure_queue::FailureQueue, identity::KnownIdentity, metrics::Metric};
+use crate::jobs::{
+    Counts,
+    health::{Gauge, Measurement, days_between},
+};
 
-/// What is measured.
-pub struct HealthMetrics {
-    /// Who signs.
-    pub identity: Arc<KnownIdentity>,
-    /// Where proofs are.
-    pub proofs: Arc<dyn ProofStore>,
-    /// What waits for a person.
-    pub failures: FailureQueue,
+/// How long the certificates in the record of the active signer are still valid.
+pub struct RecordedCertificateEnd(pub Arc<KnownIdentity>);
+
+#[async_trait]
+impl Measurement for RecordedCertificateEnd {
+    fn what(&self) -> &'static str {
+        "the certificate's expiry"
+    }
+
+    async fn measure(&self, now: Timestamp) -> Result<Vec<(Gauge, f64)>, String> {
+        let record = self.0.record().await.map_err(|error| error.to_string())?;
+        let first = record.certificates().iter().map(|certificate| certificate.not_after).min();
+        let first = first.ok_or("the signer has no certificates")?;
+        Ok(vec![(Gauge::CertificateDaysLeft, days_between(now, first))])
+    }
 }
 
-impl HealthMetrics {
-    /// Measures. What cannot be measured is left out, and the log says why.
-    pub async fn measure(&self, now: Timestamp) -> Vec<Metric> {
-        let signer = self.identity.check().await.inspect_err(|error| tracing::warn!(%error, "no signer"));
-        let proofs = self.proofs.check().await.inspect_err(|error| tracing::warn!(%error, "no proofs"));
-        let mut metrics = vec![
-            Metric::count("SignerHealthy", f64::from(signer.is_ok())),
-            Metric::count("ProofsHealthy", f64::from(proofs.is_ok())),
-        ];
-        metrics.extend(certificate_watch::look(&self.identity, now).await);
-        match self.failures.depth().await {
-            // Exact up to 2^53, far above any queue.
-            Ok(depth) => metrics.push(Metric::count("FailuresWaiting", depth as f64)),
-            Err(error) => tracing::warn!(%error, "failures are not counted"),
-        }
-        metrics
+/// What waits for a person.
+pub struct DeadLetters(pub FailureQueue);
+
+#[async_trait]
+impl Measurement for DeadLetters {
+    fn what(&self) -> &'static str {
+        "the queue of failures"
     }
+
+    async fn measure(&self, _: Timestamp) -> Result<Vec<(Gauge, f64)>, String> {
+        let depth = self.0.depth().await.map_err(|error| error.to_string())?;
+        // Exact up to 2^53, far above any queue.
+        Ok(vec![(Gauge::DeadLetters, depth as f64)])
+    }
+}
+
+/// What alarms watch, under the names that they know.
+pub fn metrics(counts: &Counts) -> Vec<Metric> {
+    let names = [
+        ("SignerHealthy", Gauge::SignerHealthy),
+        ("ProofsHealthy", Gauge::ProofsHealthy),
+        ("DaysToCertificateExpiry", Gauge::CertificateDaysLeft),
+        ("FailuresWaiting", Gauge::DeadLetters),
+    ];
+    let known = names.into_iter().filter_map(|(name, gauge)| {
+        let value = counts.get(gauge.name()).and_then(Value::as_f64)?;
+        Some(Metric::count(name, value))
+    });
+    known.collect()
 }

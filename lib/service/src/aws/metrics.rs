@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use credlink_pipeline::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
+/// Under what all metrics of the service stand.
+pub(super) const NAMESPACE: &str = "CredLink";
+
 /// One value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metric {
@@ -34,7 +37,7 @@ pub fn emit(stack: &str, now: Timestamp, metrics: &[Metric]) -> io::Result<()> {
 
 fn line(stack: &str, now: Timestamp, metrics: &[Metric]) -> Value {
     let names: Vec<Value> = metrics.iter().map(|m| json!({"Name": m.name, "Unit": m.unit})).collect();
-    let directive = json!({"Namespace": "CredLink", "Dimensions": [["Stack"]], "Metrics": names});
+    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [["Stack"]], "Metrics": names});
     let milliseconds = now.as_offset_date_time().unix_timestamp_nanos() / 1_000_000;
     let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
     let mut fields = Map::from_iter([

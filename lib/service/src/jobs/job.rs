@@ -1,6 +1,6 @@
 //! What a job is to whoever runs it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use credlink_pipeline::timestamp::Timestamp;
@@ -47,6 +47,25 @@ impl JobName {
         }
     }
 }
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for JobName {
+    type Err = UnknownJob;
+
+    fn from_str(name: &str) -> Result<Self, UnknownJob> {
+        Self::ALL.into_iter().find(|job| job.name() == name).ok_or(UnknownJob)
+    }
+}
+
+/// There is no job of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("there are proof-cleanup, certificate-rotation-check, proof-restamp and health-metrics")]
+pub struct UnknownJob;
 
 /// Something that is done from time to time. It may run twice, be killed anywhere, or meet its own earlier result.
 #[async_trait]

@@ -2,6 +2,7 @@
 
 pub(crate) mod health;
 pub(crate) mod local_uploads;
+pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod proofs;
 pub(crate) mod sign;

@@ -3,7 +3,12 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use credlink_pipeline::manifest::DigitalSourceType;
-use credlink_service::{anchors::AnchorFile, config::Config, logging::LogFormat};
+use credlink_service::{
+    anchors::AnchorFile,
+    config::Config,
+    jobs::{JobName, Switches},
+    logging::LogFormat,
+};
 
 fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
     let lookup =
@@ -21,6 +26,7 @@ fn without_variables_there_are_defaults() {
     assert_eq!(config.inline_limit, None);
     assert!(config.keep_proofs);
     assert!(config.revocation_fetch && config.time_stamp_url.is_none());
+    assert_eq!(config.jobs, Switches::default());
     assert_eq!(config.time_stamp_timeout, Duration::from_secs(2));
     assert!(config.log.format.is_none() && config.log.filter.is_none());
     assert_eq!(config.proof_uris(config.listen).unwrap().to_string(), "http://127.0.0.1:3001/proofs");
@@ -43,6 +49,8 @@ fn variables_are_taken() {
         ("REVOCATION_PRIVATE_HOSTS", "pki.example.com, 10.0.0.7:8080"),
         ("TIMESTAMP_URL", "http://tsa.example.com:3161/stamp"),
         ("TIMESTAMP_TIMEOUT_MS", "500"),
+        ("ENABLE_PROOF_RESTAMP", "false"),
+        ("EXECUTE_JOBS_ON_START", "true"),
         ("LOG_LEVEL", "debug"),
         ("LOG_FORMAT", "text"),
     ])
@@ -65,6 +73,9 @@ fn variables_are_taken() {
     assert_eq!(config.revocation_private_hosts.to_string(), "pki.example.com,10.0.0.7:8080");
     assert_eq!(config.time_stamp_url.unwrap().to_string(), "http://tsa.example.com:3161/stamp");
     assert_eq!(config.time_stamp_timeout, Duration::from_millis(500));
+    assert!(config.jobs.on_start && config.jobs.scheduler);
+    assert_eq!(config.jobs.allow(JobName::ProofRestamp), Err("ENABLE_PROOF_RESTAMP is false"));
+    assert_eq!(config.jobs.allow(JobName::ProofCleanup), Ok(()));
     assert_eq!(config.log.format, Some(LogFormat::Text));
     let filter = config.log.filter.unwrap().to_string();
     assert!(filter.contains("debug") && filter.contains("aws_=info"), "{filter}");
@@ -95,6 +106,8 @@ fn a_bad_value_is_one_line_with_name_value_and_what_is_allowed() {
         ("TIMESTAMP_URL", "http://user@tsa.example.com", "user name"),
         ("TIMESTAMP_TIMEOUT_MS", "99", "100 to 10000"),
         ("TIMESTAMP_TIMEOUT_MS", "10001", "100 to 10000"),
+        ("ENABLE_JOB_SCHEDULER", "on", "true, false"),
+        ("EXECUTE_JOBS_ON_START", "1", "true, false"),
         ("LOG_LEVEL", "loud", "debug"),
         ("LOG_FORMAT", "xml", "json, text"),
         ("RUST_LOG", "a=b=c", "directives"),

@@ -10,6 +10,7 @@ mod following;
 mod http_client;
 mod inline_limit;
 mod lifecycle;
+mod measurements;
 mod outbound;
 mod refusals;
 mod restamping;

@@ -20,7 +20,12 @@ use credlink_pipeline::{
 };
 use credlink_proofs::MemoryProofStore;
 use credlink_service::{
-    Authorities, Ports, Service, Settings, clock::SystemClock, config::Config, identity::FixedIdentity,
+    Authorities, Measured, Ports, Service, Settings,
+    clock::SystemClock,
+    config::Config,
+    identity::FixedIdentity,
+    jobs::{JobBook, MemoryJobStore},
+    metrics::PrometheusMetrics,
     router,
 };
 use http_body_util::BodyExt as _;
@@ -74,6 +79,12 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
 /// A router over these ports.
 pub(crate) fn service_with(ports: Ports, variables: &[(&str, &str)]) -> Router {
     router::all(Arc::new(Service::new(ports, settings(variables))))
+}
+
+/// What is shown of a service whose jobs never ran.
+pub(crate) fn measured() -> Arc<Measured> {
+    let jobs = JobBook::new(Arc::new(MemoryJobStore::new()));
+    Arc::new(Measured { process: PrometheusMetrics::new().unwrap(), jobs })
 }
 
 /// A router with defaults.

@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     http_client::{Received, exchange},
-    support::{ports, settings},
+    support::{measured, ports, settings},
 };
 
 const CONTENT: &[u8] = b"twelve bytes";
@@ -221,7 +221,9 @@ async fn local() -> Place {
     let service = Arc::new(Service::new(ports, settings(&[])));
     let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let origin = server.url();
-    tokio::spawn(server.run(router::local(service, Arc::clone(&uploads)), std::future::pending()));
+    tokio::spawn(
+        server.run(router::local(service, Arc::clone(&uploads), measured()), std::future::pending()),
+    );
     Place { uploads, origin, _folder: Some(folder) }
 }
 

@@ -24,7 +24,9 @@ use credlink_service::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Answer, get, noise_png, png, ports, post, send, service, service_with, settings};
+use crate::support::{
+    Answer, get, measured, noise_png, png, ports, post, send, service, service_with, settings,
+};
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const HOST: &str = "photos.example.com:3001";
@@ -40,7 +42,7 @@ pub(crate) fn local(ports: Ports, variables: &[(&str, &str)]) -> Local {
     let uploads = Arc::new(LocalUploads::open(folder.path().join("uploads"), SystemClock.now()).unwrap());
     let ports = Ports { uploads: Some(Arc::clone(&uploads) as _), ..ports };
     let service = Arc::new(Service::new(ports, settings(variables)));
-    Local { router: router::local(service, uploads), _folder: folder }
+    Local { router: router::local(service, uploads, measured()), _folder: folder }
 }
 
 impl Local {
@@ -294,7 +296,7 @@ async fn an_upload_past_its_time() {
     let uploads = Arc::new(LocalUploads::open(folder.path(), SystemClock.now()).unwrap());
     let routed = |clock: Arc<dyn Clock>| {
         let ports = Ports { uploads: Some(Arc::clone(&uploads) as _), clock, ..ports() };
-        router::local(Arc::new(Service::new(ports, settings(&[]))), Arc::clone(&uploads))
+        router::local(Arc::new(Service::new(ports, settings(&[]))), Arc::clone(&uploads), measured())
     };
     let now = Local { router: routed(Arc::new(SystemClock)), _folder: tempfile::tempdir().unwrap() };
     let later = Local { router: routed(Arc::new(Ahead)), _folder: tempfile::tempdir().unwrap() };
