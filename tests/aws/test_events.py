@@ -17,7 +17,7 @@ FUNCTIONS = sorted(template.functions(template.load()).values())
 BLOB = "manifests/3f2504e0-4f89-41d3-9a0c-0305e82c3301/0b7e6c5d-4a39-4281-9f0e-d1c2b3a49586"
 """What the proof in the events of the stream owned."""
 
-SCHEDULED = ("cleanup_proofs", "rotate_certificate", "health_metrics")
+SCHEDULED = ("cleanup_proofs", "restamp_proofs", "rotate_certificate", "health_metrics")
 
 ANSWERS = {
     "sign.json": (200, None),

@@ -85,7 +85,7 @@ def test_functions_that_nobody_calls_may_do_their_work(guarded: Stack) -> None:
     answer, failure = guarded.invoke("reap_blobs", event)
     assert (answer, failure) == ({"batchItemFailures": []}, None)
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix=blob)
-    for function in ("cleanup_proofs", "rotate_certificate", "health_metrics"):
+    for function in ("cleanup_proofs", "restamp_proofs", "rotate_certificate", "health_metrics"):
         answer, failure = guarded.invoke(function, guarded.event(f"{function}.json"))
         assert failure is None, answer
 

@@ -31,6 +31,13 @@ RESPONSES = {
 
 FUNCTIONS = template.functions(TEMPLATE)
 
+JOBS = {
+    "CleanupProofsRole": "proof-cleanup",
+    "RestampProofsRole": "proof-restamp",
+    "HealthMetricsRole": "health-metrics",
+}
+"""The roles of functions that run a job, and which."""
+
 
 def properties(kind: str) -> list[dict]:
     return [one["Properties"] for one in resources_of(TEMPLATE, kind).values()]
@@ -107,7 +114,7 @@ def test_no_role_reaches_a_whole_service() -> None:
 
 def test_only_functions_that_sign_use_keys_and_only_for_what_we_write() -> None:
     found = [(role, statement) for role, statement in statements(TEMPLATE) if statement["Action"].startswith("kms:")]
-    assert [role for role, _ in found] == ["SignRole", "AutoSignRole"]
+    assert [role for role, _ in found] == ["SignRole", "AutoSignRole", "RestampProofsRole"]
     for _, statement in found:
         assert statement["Action"] == "kms:Sign"
         allowed = statement["Condition"]["StringEquals"]
@@ -120,7 +127,16 @@ def test_no_function_may_write_who_signs() -> None:
     for role, statement in statements(TEMPLATE):
         if statement["Action"] in writing:
             (keys,) = statement["Condition"]["ForAllValues:StringLike"].values()
-            assert {*keys} <= {"proof#*", "image#*", "idempotency#*"}, role
+            own = {f"job#{JOBS[role]}"} if role in JOBS else set()
+            assert {*keys} <= {"proof#*", "image#*", "idempotency#*"} | own, role
+
+
+def test_a_job_may_read_and_write_its_own_state() -> None:
+    for role, job in JOBS.items():
+        allowed = [one for of, one in statements(TEMPLATE) if of == role and one["Action"] == "dynamodb:PutItem"]
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"job#{job}"]}}
+        assert own in [one["Condition"] for one in allowed], role
+        assert "dynamodb:GetItem" in {one["Action"] for of, one in statements(TEMPLATE) if of == role}, role
 
 
 def test_buckets_are_closed() -> None:
