@@ -6,11 +6,9 @@
 
 use std::path::Path;
 
-use aws_lc_rs::rand;
 use credlink_pipeline::timestamp::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo,
 };
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
@@ -20,6 +18,7 @@ use crate::{
     chain,
     error::KeysError,
     folder::{INTERMEDIATE, INTERMEDIATE_KEY, KeyFolder, LockedFolder, ROOT, ROOT_KEY},
+    issuance,
     pem_file::{self, PemFile},
     private_key::PrivateKey,
     trust,
@@ -32,8 +31,8 @@ pub const INTERMEDIATE_DAYS: i64 = 1825;
 /// How long a new leaf is valid, in days.
 pub const LEAF_DAYS: i64 = 365;
 
-/// A new certificate is valid from a little before now, for validators whose clock is behind.
-const SKEW: Duration = Duration::minutes(5);
+/// Whom the local certificates name.
+const ORGANIZATION: &str = "CredLink Local";
 /// Below this an authority can no longer issue a leaf that lives as long as the profile wants.
 const LEAST_DAYS: i64 = 91;
 
@@ -94,10 +93,7 @@ impl Authority {
 
     /// Like [`Authority::issue`], for a key that is elsewhere, by its public key: `SubjectPublicKeyInfo` in DER.
     pub(crate) fn issue_for(&self, public_key_info: &[u8], now: Timestamp) -> Result<String, KeysError> {
-        let mut params = parameters("CredLink Local Signer", now, LEAF_DAYS)?;
-        params.not_after = params.not_after.min(self.not_after);
-        make_claim_signer(&mut params);
-        params.use_authority_key_identifier_extension = true;
+        let params = issuance::leaf(ORGANIZATION, self.not_after, now)?;
         let public_key = SubjectPublicKeyInfo::from_der(public_key_info)?;
         let issuer = Issuer::from_ca_cert_der(&self.certificate.as_slice().into(), &*self.key)?;
         let leaf = params.signed_by(&public_key, &issuer)?;
@@ -151,11 +147,7 @@ fn create_root(folder: &LockedFolder, now: Timestamp) -> Result<Stored, KeysErro
     retire(folder, ROOT, ROOT_KEY)?;
     let key = PrivateKey::generate(KeyKind::P256)?;
     let signing_key = key.issuing_key()?;
-    // Two installations must not have roots of one name: validators look issuers up by name first.
-    let name = format!("CredLink Local Root {}", hex::encode_upper(random::<4>()?));
-    let mut params = parameters(&name, now, ROOT_DAYS)?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let params = issuance::root(ORGANIZATION, now)?;
     let certificate = params.self_signed(&*signing_key)?.der().to_vec();
     folder.write_private(ROOT_KEY, key.to_pem()?.as_bytes())?;
     folder.write_public(ROOT, pem_file::encode("CERTIFICATE", &certificate).as_bytes())?;
@@ -170,12 +162,7 @@ fn create_intermediate(folder: &LockedFolder, root: &Stored, now: Timestamp) -> 
     retire(folder, INTERMEDIATE, INTERMEDIATE_KEY)?;
     let key = PrivateKey::generate(KeyKind::P256)?;
     let signing_key = key.issuing_key()?;
-    let name = format!("CredLink Local Intermediate {}", hex::encode_upper(random::<4>()?));
-    let mut params = parameters(&name, now, INTERMEDIATE_DAYS)?;
-    params.not_after = params.not_after.min(root.not_after);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.use_authority_key_identifier_extension = true;
+    let params = issuance::intermediate(ORGANIZATION, root.not_after, now)?;
     let issuer = Issuer::from_ca_cert_der(&root.certificate.as_slice().into(), &*root_key)?;
     let certificate = params.signed_by(&*signing_key, &issuer)?.der().to_vec();
     folder.write_private(INTERMEDIATE_KEY, key.to_pem()?.as_bytes())?;
@@ -210,35 +197,6 @@ pub(crate) fn make_claim_signer(params: &mut CertificateParams) {
         ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 4, 1, 62558, 2, 1]),
         ExtendedKeyUsagePurpose::EmailProtection,
     ];
-}
-
-fn parameters(common_name: &str, now: Timestamp, days: i64) -> Result<CertificateParams, KeysError> {
-    let mut params = CertificateParams::default();
-    let mut name = DistinguishedName::new();
-    name.push(DnType::OrganizationName, "CredLink Local");
-    name.push(DnType::CommonName, common_name);
-    params.distinguished_name = name;
-    params.serial_number = Some(serial_number()?);
-    // X.509 has whole seconds only.
-    let now = now.as_offset_date_time().replace_nanosecond(0).unwrap_or(now.as_offset_date_time());
-    params.not_before = now.saturating_sub(SKEW);
-    params.not_after = now.saturating_add(Duration::days(days));
-    Ok(params)
-}
-
-/// 126 random bits in 16 bytes: positive and never shortened (RFC 5280, 4.1.2.2).
-fn serial_number() -> Result<SerialNumber, KeysError> {
-    let mut bytes = random::<16>()?;
-    if let Some(first) = bytes.first_mut() {
-        *first = (*first & 0x3f) | 0x40;
-    }
-    Ok(SerialNumber::from_slice(&bytes))
-}
-
-fn random<const N: usize>() -> Result<[u8; N], KeysError> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| KeysError::KeyGeneration("random"))?;
-    Ok(bytes)
 }
 
 /// The first eight bytes in hexadecimal: enough to tell files apart.

@@ -13,6 +13,7 @@ mod chain;
 mod error;
 pub mod folder;
 mod import;
+mod issuance;
 mod local;
 mod pem_file;
 mod private_key;
