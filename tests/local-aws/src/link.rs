@@ -18,6 +18,7 @@ use hyper::{
     body::{Body, Frame, Incoming},
     client,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
+    http::request::Parts,
     server,
     service::service_fn,
 };
@@ -46,6 +47,8 @@ pub struct Call {
     pub path: String,
     /// What the header `x-amz-target` names, without the service: `GetItem`. Empty for S3.
     pub operation: String,
+    /// The body.
+    pub body: Bytes,
 }
 
 /// What becomes of a request.
@@ -129,11 +132,11 @@ impl Line {
     }
 
     async fn carry(&self, request: Request<Incoming>) -> Result<Response<Answer>, io::Error> {
-        let call = Call::of(&request);
-        let fate = (self.decide.lock().unwrap())(&call);
-        // Read to its end in any case, as AWS does.
         let (head, body) = request.into_parts();
+        // Read to its end in any case, as AWS does.
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let call = Call::of(&head, body.clone());
+        let fate = (self.decide.lock().unwrap())(&call);
         let forwarded = Request::from_parts(head, Full::new(body));
         match fate {
             Fate::Pass => self.forward(forwarded).await,
@@ -166,12 +169,13 @@ impl Line {
 }
 
 impl Call {
-    fn of(request: &Request<Incoming>) -> Self {
-        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+    fn of(request: &Parts, body: Bytes) -> Self {
+        let target = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         Self {
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            method: request.method.clone(),
+            path: request.uri.path().to_owned(),
             operation: target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned(),
+            body,
         }
     }
 
