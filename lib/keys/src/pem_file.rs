@@ -74,7 +74,11 @@ impl PemFile {
     }
 
     /// The DER of its certificates, in order; other blocks are passed over.
-    pub(crate) fn certificates(&self) -> Result<Vec<Vec<u8>>, KeysError> {
+    ///
+    /// # Errors
+    /// [`KeysError::NotPem`], [`KeysError::NoCertificate`], or [`KeysError::TooManyCertificates`] above
+    /// [`MAX_CERTIFICATES`].
+    pub fn certificates(&self) -> Result<Vec<Vec<u8>>, KeysError> {
         let blocks = self.blocks()?;
         let certificates: Vec<_> =
             blocks.into_iter().filter(|block| block.tag() == "CERTIFICATE").map(Pem::into_contents).collect();
@@ -83,6 +87,15 @@ impl PemFile {
             1..=MAX_CERTIFICATES => Ok(certificates),
             _ => Err(KeysError::TooManyCertificates { file: self.name.clone(), limit: MAX_CERTIFICATES }),
         }
+    }
+
+    /// The DER of its certificate request (RFC 2986); `None` when there is none.
+    ///
+    /// # Errors
+    /// [`KeysError::NotPem`].
+    pub fn request(&self) -> Result<Option<Vec<u8>>, KeysError> {
+        let request = self.blocks()?.into_iter().find(|block| block.tag() == "CERTIFICATE REQUEST");
+        Ok(request.map(Pem::into_contents))
     }
 
     /// Its only private key.

@@ -111,6 +111,43 @@ pub enum RecordsError {
         /// What is too large, and the limit.
         what: String,
     },
+    /// There is no copy of this version.
+    #[error("table {table} has no version {version}: choose one of `credlink keys history --table {table}`")]
+    NoVersion {
+        /// The table.
+        table: String,
+        /// The version that was asked for.
+        version: u64,
+    },
+    /// An earlier version cannot sign now. Nothing was changed.
+    #[error(
+        "version {version} in table {table} cannot become active again: {reason}; choose another one of \
+         `credlink keys history --table {table}`"
+    )]
+    NotValid {
+        /// The table.
+        table: String,
+        /// The version that was asked for.
+        version: u64,
+        /// Which certificate, and its date.
+        reason: String,
+    },
+}
+
+impl RecordsError {
+    /// The table.
+    pub fn table(&self) -> &str {
+        match self {
+            Self::NoActiveSigner { table }
+            | Self::Unavailable { table, .. }
+            | Self::Refused { table, .. }
+            | Self::Damaged { table, .. }
+            | Self::LostRace { table }
+            | Self::TooLarge { table, .. }
+            | Self::NoVersion { table, .. }
+            | Self::NotValid { table, .. } => table,
+        }
+    }
 }
 
 impl From<RecordsError> for SignerError {

@@ -48,14 +48,13 @@ pub(super) fn key(sk: &str) -> Item {
 
 /// `record` as the item with the sort key `sk`.
 pub(super) fn write(record: &SignerRecord, sk: &str) -> Item {
-    let chain = record.chain().iter().map(|der| AttributeValue::B(Blob::new(der.clone())));
     let mut item = key(sk);
     let attributes = [
         ("version", number(record.version())),
         ("keyArn", text(record.key_arn())),
         ("keyKind", text(record.kind().name())),
         ("algorithm", text(record.algorithm().name())),
-        ("chain", AttributeValue::L(chain.collect())),
+        ("chain", certificates(record.chain())),
         ("anchors", text(record.anchors())),
         ("activatedAt", text(&record.activated_at().to_string())),
     ];
@@ -79,7 +78,7 @@ pub(super) fn read(item: &Item, name: &str) -> Result<SignerRecord, String> {
         Parts {
             version,
             key_arn: attributes.text("keyArn")?.to_owned(),
-            chain: attributes.chain()?,
+            chain: attributes.certificates("chain")?,
             anchors: attributes.text("anchors")?.to_owned(),
             activated_at: attributes.time("activatedAt")?,
         },
@@ -102,15 +101,20 @@ pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// A list of certificates in DER.
+pub(super) fn certificates(ders: &[Vec<u8>]) -> AttributeValue {
+    AttributeValue::L(ders.iter().map(|der| AttributeValue::B(Blob::new(der.clone()))).collect())
+}
+
 /// The attributes of an item, read strictly.
-struct Attributes<'a>(&'a Item);
+pub(super) struct Attributes<'a>(pub(super) &'a Item);
 
 impl<'a> Attributes<'a> {
-    fn text(&self, name: &str) -> Result<&'a str, String> {
+    pub(super) fn text(&self, name: &str) -> Result<&'a str, String> {
         self.read(name, |value| value.as_s().ok().map(String::as_str))
     }
 
-    fn number(&self, name: &str) -> Result<u64, String> {
+    pub(super) fn number(&self, name: &str) -> Result<u64, String> {
         self.read(name, |value| value.as_n().ok()?.parse().ok())
     }
 
@@ -118,8 +122,9 @@ impl<'a> Attributes<'a> {
         self.read(name, |value| Timestamp::parse(value.as_s().ok()?).ok())
     }
 
-    fn chain(&self) -> Result<Vec<Vec<u8>>, String> {
-        self.read("chain", |value| {
+    /// Certificates in DER.
+    pub(super) fn certificates(&self, name: &str) -> Result<Vec<Vec<u8>>, String> {
+        self.read(name, |value| {
             let certificates = value.as_l().ok()?.iter();
             certificates.map(|der| der.as_b().ok().map(|der| der.as_ref().to_vec())).collect()
         })

@@ -68,14 +68,25 @@ impl KmsKey {
             return Err(KmsKeyError::UnsupportedSpec { key: arn, spec: spec.as_str().to_owned() });
         };
         let public_key_info = answer.public_key.ok_or_else(|| bad("no public key"))?.into_inner();
-        let (rest, parsed) = SubjectPublicKeyInfo::from_der(&public_key_info)
+        Self::known(&arn, kind, &public_key_info)
+    }
+
+    /// A key whose public half, `SubjectPublicKeyInfo` in DER, was read before.
+    pub(super) fn known(arn: &str, kind: KeyKind, public_key_info: &[u8]) -> Result<Self, KmsKeyError> {
+        let bad = |missing| KmsKeyError::BadAnswer { key: arn.to_owned(), missing };
+        let (rest, parsed) = SubjectPublicKeyInfo::from_der(public_key_info)
             .map_err(|_| bad("the public key is no SubjectPublicKeyInfo"))?;
         if !rest.is_empty() {
             return Err(bad("more than a public key"));
         }
         let public_key = parsed.subject_public_key.data.to_vec();
-        Ok(Self { arn, kind, public_key_info, public_key })
+        Ok(Self { arn: arn.to_owned(), kind, public_key_info: public_key_info.to_vec(), public_key })
     }
+}
+
+/// The kind of key that KMS calls `spec`, such as `RSA_4096`; `None` when C2PA or this project does not sign with it.
+pub fn key_kind(spec: &str) -> Option<KeyKind> {
+    kind_of(&KeySpec::from(spec))
 }
 
 fn kind_of(spec: &KeySpec) -> Option<KeyKind> {

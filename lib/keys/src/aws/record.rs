@@ -102,6 +102,12 @@ impl SignerRecord {
         &self.anchors
     }
 
+    /// When the first certificate of the chain expires.
+    pub fn not_after(&self) -> Timestamp {
+        let expiries = self.certificates().iter().map(|certificate| certificate.not_after);
+        expiries.min().unwrap_or(self.activated_at)
+    }
+
     /// When it became the active one.
     pub fn activated_at(&self) -> Timestamp {
         self.activated_at
@@ -123,6 +129,11 @@ impl SignerRecord {
             Err(error) => error.to_string(),
         };
         Err(SignerError::Unusable(format!("in version {} of the active signer, {why}", self.version)))
+    }
+
+    /// Whether it has this key and this chain, in whatever version.
+    pub(super) fn is(&self, key_arn: &str, chain: &Chain) -> bool {
+        self.key_arn == key_arn && self.chain() == chain.certificates()
     }
 
     /// The trust anchors as DER.

@@ -24,6 +24,15 @@ use crate::{
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 pub const MAX_RECORD_BYTES: usize = 350 * 1024;
 
+/// What is to become the active signer; checked by whoever says so.
+pub(super) struct Successor {
+    pub(super) key_arn: String,
+    /// DER, leaf first, without the root.
+    pub(super) chain: Vec<Vec<u8>>,
+    /// DER; the chain leads to one of them.
+    pub(super) roots: Vec<Vec<u8>>,
+}
+
 /// The signers in a table: the active one, and a copy of every version that ever was.
 #[derive(Clone, Debug)]
 pub struct SignerRecords {
@@ -35,6 +44,10 @@ impl SignerRecords {
     /// The signers in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The table.
@@ -68,6 +81,17 @@ impl SignerRecords {
         expected: Option<u64>,
         now: Timestamp,
     ) -> Result<SignerRecord, RecordsError> {
+        let (key_arn, chain) = (new.key_arn().to_owned(), new.chain().certificates().to_vec());
+        self.replace(Successor { key_arn, chain, roots: new.roots().to_vec() }, expected, now).await
+    }
+
+    /// Makes `successor` the active signer, as [`SignerRecords::activate`] says.
+    pub(super) async fn replace(
+        &self,
+        successor: Successor,
+        expected: Option<u64>,
+        now: Timestamp,
+    ) -> Result<SignerRecord, RecordsError> {
         let active = self.active().await?;
         if active.as_ref().map(SignerRecord::version) != expected {
             return Err(self.lost_race());
@@ -81,7 +105,7 @@ impl SignerRecords {
             (None, Some(item)) => Some(self.read(&item, &item::version_key(used))?),
             (None, None) => None,
         };
-        let record = self.next(new, before.as_ref(), used, now)?;
+        let record = self.next(successor, before.as_ref(), used, now)?;
         self.write(&record, expected).await?;
         Ok(record)
     }
@@ -102,19 +126,18 @@ impl SignerRecords {
 
     fn next(
         &self,
-        new: &NewSigner,
+        successor: Successor,
         before: Option<&SignerRecord>,
         used: u64,
         now: Timestamp,
     ) -> Result<SignerRecord, RecordsError> {
-        let mut anchors = new.roots().to_vec();
+        let Successor { key_arn, chain, roots: mut anchors } = successor;
         if let Some(before) = before {
             trust::merge(&mut anchors, before.anchor_certificates());
         }
         let version = used.checked_add(1).filter(|version| *version <= MAX_VERSION);
         let version = version.ok_or_else(|| self.too_large(format!("no version above {used}")))?;
-        let certificates = new.chain().certificates().to_vec();
-        let chain_bytes: usize = certificates.iter().map(Vec::len).sum();
+        let chain_bytes: usize = chain.iter().map(Vec::len).sum();
         if anchors.len() > MAX_CERTIFICATES {
             return Err(self.too_large(format!("more than {MAX_CERTIFICATES} anchors")));
         }
@@ -125,8 +148,7 @@ impl SignerRecords {
         if chain_bytes + anchors.len() > MAX_RECORD_BYTES {
             return Err(self.too_large(format!("chain and anchors of more than {MAX_RECORD_BYTES} bytes")));
         }
-        let key_arn = new.key_arn().to_owned();
-        let parts = Parts { version, key_arn, chain: certificates, anchors, activated_at: now };
+        let parts = Parts { version, key_arn, chain, anchors, activated_at: now };
         SignerRecord::new("the new signer", parts).map_err(|reason| self.damaged(ACTIVE, reason))
     }
 
@@ -175,11 +197,11 @@ impl SignerRecords {
         })
     }
 
-    fn read(&self, item: &Item, sk: &str) -> Result<SignerRecord, RecordsError> {
+    pub(super) fn read(&self, item: &Item, sk: &str) -> Result<SignerRecord, RecordsError> {
         item::read(item, "the record").map_err(|reason| self.damaged(sk, reason))
     }
 
-    fn failed(&self, fault: Fault) -> RecordsError {
+    pub(super) fn failed(&self, fault: Fault) -> RecordsError {
         let table = self.table.clone();
         match fault {
             Fault::Transient(reason) => RecordsError::Unavailable { table, reason },
@@ -191,7 +213,7 @@ impl SignerRecords {
         RecordsError::Damaged { table: self.table.clone(), sk: sk.to_owned(), reason }
     }
 
-    fn lost_race(&self) -> RecordsError {
+    pub(super) fn lost_race(&self) -> RecordsError {
         RecordsError::LostRace { table: self.table.clone() }
     }
 

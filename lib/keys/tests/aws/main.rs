@@ -9,6 +9,7 @@ mod installation;
 mod issuer;
 mod new_signer;
 mod records;
+mod rotation;
 mod signer;
 #[path = "../support/mod.rs"]
 mod support;
