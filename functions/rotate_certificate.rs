@@ -1,24 +1,29 @@
-//! Looks every day how long the certificate of the active signer is still valid.
+//! Looks every day after the certificate of the active signer, and replaces key and certificate in time.
 
 use std::process::ExitCode;
 
 use credlink_pipeline::timestamp::Clock as _;
 use credlink_service::{
-    aws::{certificate_watch, deployment::Deployment, function, metrics},
+    aws::{certificate_watch, deployment::Deployment, function, metrics, rotation},
     clock::SystemClock,
 };
 use lambda_runtime::Error;
 
 fn main() -> ExitCode {
-    function::run(watch())
+    function::run(rotate())
 }
 
-async fn watch() -> Result<(), Error> {
+async fn rotate() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let (identity, stack) = (deployment.known_identity().await?, deployment.stack()?);
-    function::serve(async |_schedule| {
+    let (rotating, stack) = (deployment.rotation()?, deployment.stack()?);
+    let identity = deployment.known_identity().await?;
+    function::serve(async |event| {
+        let outcome = rotating.run(rotation::trigger(&event.payload), event.context.deadline()).await;
         let now = SystemClock.now();
-        metrics::emit(&stack, now, &certificate_watch::look(&identity, now).await)
+        let mut measured = rotation::metrics(&outcome);
+        measured.extend(certificate_watch::look(&identity, now).await);
+        metrics::emit(&stack, now, &measured)?;
+        Ok::<_, Error>(outcome?)
     })
     .await
 }

@@ -103,7 +103,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("guarded")
     running = ministack.start(folder, enforces_policies=True)
     keys = signing.make_keys(running)
-    one = deploy(running, folder, STACK_NAME, programs_folder(), SigningKeyArns=",".join(keys.values()))
+    chosen = {"SigningKeyArns": ",".join(keys.values()), "RotationAuthority": "internal"}
+    one = deploy(running, folder, STACK_NAME, programs_folder(), **chosen)
     signing.activate(one, keys["es256"], folder / "authority")
     yield one
     running.stop()

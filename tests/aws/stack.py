@@ -202,8 +202,8 @@ def _leave_out_unknown_conditions(assembled: dict) -> None:
             if not document["Statement"]:
                 del assembled["Resources"][name]
     for _, statement in template.statements(assembled):
-        if statement["Action"] == "kms:Sign":
-            del statement["Condition"]
+        if statement["Action"].startswith("kms:"):
+            statement.pop("Condition", None)
 
 
 def _copy_without_debugging_information(program: Path, copy: Path) -> None:

@@ -90,6 +90,12 @@ def test_functions_that_nobody_calls_may_do_their_work(guarded: Stack) -> None:
         assert failure is None, answer
 
 
+def test_a_key_is_replaced(guarded: Stack) -> None:
+    answer, failure = guarded.invoke("rotate_certificate", {"force": True})
+    assert (failure, answer["outcome"]) == (None, "rotated"), answer
+    assert guarded.invoke("rotate_certificate", {})[0]["outcome"] == "not-due"
+
+
 def test_nothing_was_denied(guarded: Stack) -> None:
     """Stands last: some failures are only logged."""
     for function in guarded.functions:

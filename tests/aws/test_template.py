@@ -34,9 +34,18 @@ FUNCTIONS = template.functions(TEMPLATE)
 JOBS = {
     "CleanupProofsRole": "proof-cleanup",
     "RestampProofsRole": "proof-restamp",
+    "RotateCertificateRole": "certificate-rotation-check",
     "HealthMetricsRole": "health-metrics",
 }
 """The roles of functions that run a job, and which."""
+
+WITHOUT_RESOURCE = ("kms:CreateKey", "kms:ListKeys")
+"""Actions that AWS knows no resource for."""
+
+STACK_TAG = "aws:ResourceTag/credlink:stack"
+"""A condition on whose key it is."""
+
+OWN_STACK = {"Ref": "AWS::StackName"}
 
 
 def properties(kind: str) -> list[dict]:
@@ -99,36 +108,64 @@ def test_a_role_allows_one_action_on_one_resource_in_each_statement() -> None:
     assert {role for role, _ in found} == {name.removesuffix("Function") + "Role" for name in FUNCTIONS}
     for role, statement in found:
         assert statement["Effect"] == "Allow"
-        assert re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", statement["Action"]), (role, statement)
-        assert isinstance(statement["Resource"], dict), (role, statement)
+        assert re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z]+", statement["Action"]), (role, statement)
+        if statement["Action"] in WITHOUT_RESOURCE:
+            assert (role, statement["Resource"]) == ("RotateCertificateRole", "*"), statement
+        else:
+            assert isinstance(statement["Resource"], dict), (role, statement)
 
 
 def test_no_role_reaches_a_whole_service() -> None:
     for role, statement in statements(TEMPLATE):
         text = json.dumps(statement["Resource"])
-        assert text != '"*"' and "Fn::" in text, (role, statement)
+        if statement["Action"] in WITHOUT_RESOURCE:
+            continue
+        assert text != '"*"' and ("Fn::" in text or "Ref" in text), (role, statement)
         if statement["Action"] in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
             whole = re.search(r"\$\{(\w+)\.Arn\}/\*\"", text)
             assert whole is None or whole[1] in ("InboxBucket", "OutboxBucket"), (role, statement)
 
 
-def test_only_functions_that_sign_use_keys_and_only_for_what_we_write() -> None:
-    found = [(role, statement) for role, statement in statements(TEMPLATE) if statement["Action"].startswith("kms:")]
-    assert [role for role, _ in found] == ["SignRole", "AutoSignRole", "RestampProofsRole"]
-    for _, statement in found:
+def of_keys(*roles: str) -> list[dict]:
+    """What roles may do with keys."""
+    return [one for role, one in statements(TEMPLATE) if role in roles and one["Action"].startswith("kms:")]
+
+
+def test_only_functions_that_sign_or_rotate_use_keys() -> None:
+    found = {role for role, one in statements(TEMPLATE) if one["Action"].startswith("kms:")}
+    assert found == {"SignRole", "AutoSignRole", "RestampProofsRole", "RotateCertificateRole"}
+
+
+def test_who_signs_uses_keys_only_for_what_we_write() -> None:
+    for statement in of_keys("SignRole", "AutoSignRole", "RestampProofsRole"):
         assert statement["Action"] == "kms:Sign"
         allowed = statement["Condition"]["StringEquals"]
         assert allowed["kms:MessageType"] == "DIGEST"
         assert allowed["kms:SigningAlgorithm"] == ["RSASSA_PSS_SHA_256", "ECDSA_SHA_256", "ECDSA_SHA_384"]
+        if "key/*" in json.dumps(statement["Resource"]):
+            assert allowed[STACK_TAG] == OWN_STACK
 
 
-def test_no_function_may_write_who_signs() -> None:
+def test_who_rotates_changes_only_keys_of_its_own_stack() -> None:
+    reading = ("kms:ListKeys", "kms:ListResourceTags", "kms:DescribeKey", "kms:GetPublicKey")
+    for statement in of_keys("RotateCertificateRole"):
+        if statement["Action"] in reading:
+            continue
+        allowed = statement["Condition"]["StringEquals"]
+        making = statement["Action"] in ("kms:CreateKey", "kms:TagResource")
+        assert allowed["aws:RequestTag/credlink:stack" if making else STACK_TAG] == OWN_STACK
+        if statement["Action"] == "kms:Sign":
+            assert allowed["kms:MessageType"] == "DIGEST"
+
+
+def test_only_the_function_that_rotates_may_write_who_signs() -> None:
     writing = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
     for role, statement in statements(TEMPLATE):
         if statement["Action"] in writing:
-            (keys,) = statement["Condition"]["ForAllValues:StringLike"].values()
+            ((keys,),) = (condition.values() for condition in statement["Condition"].values())
             own = {f"job#{JOBS[role]}"} if role in JOBS else set()
-            assert {*keys} <= {"proof#*", "image#*", "idempotency#*"} | own, role
+            records = {"signer"} if role == "RotateCertificateRole" else {"proof#*", "image#*", "idempotency#*"}
+            assert {*keys} <= records | own, role
 
 
 def test_a_job_may_read_and_write_its_own_state() -> None:
@@ -202,10 +239,13 @@ def test_what_starts_a_function_by_itself_tries_again_and_keeps_what_fails(funct
         assert kept == {"Fn::GetAtt": ["FailureQueue", "Arn"]}
 
 
+CA = "arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority"
+
 GOOD = {
     "ProofUriDomain": ["", "https://proofs.example.com", "https://proofs.example.com:8443/a/proofs"],
     "AllowedOrigins": ["*", "https://example.com", "https://a.example.com,http://localhost:3000"],
     "SigningKeyArns": ["", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+    "PrivateCaArn": ["", f"{CA}/1234abcd-12ab-34cd-56ef-1234567890ab"],
     "TrustAnchorsObject": ["", "s3://my-bucket/trust/anchors.pem"],
     "TsaAnchorsObject": ["", "s3://my-bucket/trust/tsa.pem"],
     "TimestampUrl": ["", "http://timestamp.example.com", "https://tsa.example.com:8443/stamp?key=a%20b"],
@@ -218,6 +258,7 @@ BAD = {
     "ProofUriDomain": ["http://a.example.com", "https://a.example.com/", "https://A.example.com", "proofs"],
     "AllowedOrigins": ["", "example.com", "https://example.com/", "https://a.example, https://b.example", "*,*"],
     "SigningKeyArns": ["alias/signing", "arn:aws:kms:eu-central-1:111122223333:alias/signing", "1234abcd"],
+    "PrivateCaArn": [f"{CA}/", "1234abcd", f"{CA}/1234/certificate/5678"],
     "TrustAnchorsObject": ["anchors.pem", "s3://bucket", "s3://bucket/", "https://bucket/key", "s3://bucket/*"],
     "TsaAnchorsObject": ["tsa.pem", "s3://bucket", "s3://bucket/", "https://bucket/key", "s3://bucket/*"],
     "TimestampUrl": ["tsa.example.com", "ftp://tsa.example.com", "http://user@tsa.example.com", "http://a b/", "http://"],

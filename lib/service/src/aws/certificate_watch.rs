@@ -24,7 +24,7 @@ pub async fn look(identity: &KnownIdentity, now: Timestamp) -> Vec<Metric> {
     let days = left.as_seconds_f64() / 86_400.0;
     let (version, key) = (record.version(), record.key_arn());
     if days < RENEWAL_DAYS {
-        tracing::warn!(version, key, expires = %first, "activate a new key with a new certificate");
+        tracing::warn!(version, key, expires = %first, "the certificate is due; the last rotation says why it was not replaced");
     } else {
         tracing::info!(version, key, expires = %first, "the certificate is not due");
     }

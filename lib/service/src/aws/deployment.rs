@@ -7,7 +7,10 @@ use std::{
 };
 
 use credlink_aws::{ConfigurationError, SdkConfig};
-use credlink_keys::aws::{ActiveSigner, CachedRecord, SignerRecords};
+use credlink_keys::{
+    KeyKind,
+    aws::{ActiveSigner, CachedRecord, SignerRecords, key_kind, rotation::DeployedRotation},
+};
 use credlink_pipeline::proof::ProofStore;
 use credlink_proofs::aws::AwsProofStore;
 use thiserror::Error;
@@ -22,6 +25,7 @@ use super::{
     jobs::{JobFunction, Place},
     objects::Bucket,
     upload_sweep::UploadSweep,
+    rotation::FunctionRotation,
     uploads::S3Uploads,
 };
 use crate::{
@@ -63,6 +67,11 @@ pub enum DeploymentError {
     /// Further trust anchors cannot be used.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
+    /// A kind of key that KMS has not, or that nobody signs with here.
+    #[error(
+        "SIGNING_KEY_SPEC is {0:?}; it must be RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256 or ECC_NIST_P384"
+    )]
+    KeySpec(String),
     /// The function would sign its own results.
     #[error("INBOX_BUCKET and OUTBOX_BUCKET are both {0:?}; they must be two buckets")]
     SameBuckets(String),
@@ -215,6 +224,25 @@ impl Deployment {
         Ok(AutoSign::new(service, inbox, outbox, self.failures()?))
     }
 
+    /// The rotation of the signing key.
+    ///
+    /// # Errors
+    /// When a setting is missing, or cannot be used.
+    pub fn rotation(&self) -> Result<FunctionRotation, DeploymentError> {
+        let settings = DeployedRotation {
+            stack: self.stack()?,
+            table: variable("PROOF_TABLE")?,
+            bucket: variable("BLOB_BUCKET")?,
+            topic_arn: variable("ALARM_TOPIC_ARN").ok(),
+            authority: self.config.rotation_authority,
+            private_ca_arn: variable("PRIVATE_CA_ARN").ok(),
+            key_kind: key_kind_of_rotations()?.or(self.config.rotation_key_kind),
+            before_days: self.config.rotate_before_days,
+            ..DeployedRotation::default()
+        };
+        Ok(FunctionRotation::new(settings, &self.sdk))
+    }
+
     /// The queue for what a person must look at.
     ///
     /// # Errors
@@ -242,4 +270,10 @@ impl Deployment {
 
 fn variable(name: &'static str) -> Result<String, DeploymentError> {
     env::var(name).ok().filter(|value| !value.is_empty()).ok_or(DeploymentError::Missing(name))
+}
+
+/// The kind of key that rotations make, as KMS calls it.
+fn key_kind_of_rotations() -> Result<Option<KeyKind>, DeploymentError> {
+    let spec = variable("SIGNING_KEY_SPEC").ok();
+    spec.map(|spec| key_kind(&spec).ok_or(DeploymentError::KeySpec(spec))).transpose()
 }

@@ -19,4 +19,5 @@ mod object_options;
 pub mod objects;
 pub mod reaper;
 pub mod upload_sweep;
+pub mod rotation;
 pub mod uploads;
