@@ -1,6 +1,7 @@
 //! `credlink keys`: show, make, import and replace the signing key of this machine, and say who signs on AWS.
 
 mod aws;
+mod aws_rotation;
 mod import;
 mod rotate;
 
@@ -13,7 +14,7 @@ use clap::{Args, Subcommand};
 use credlink_keys::{
     KeyKind, KeysError, KeysSummary, LocalKeys, Replacement,
     aws::{KmsKeyError, NewSignerError, RecordsError},
-    rotation::RotationError,
+    rotation::{RotationError, ports::Fault},
 };
 use credlink_pipeline::timestamp::Timestamp;
 use credlink_service::config::ConfigError;
@@ -36,17 +37,20 @@ pub(crate) enum KeysCommand {
     /// Import a certificate chain and its key from another authority
     #[command(after_help = "Examples:\n  credlink keys import --chain chain.pem --key key.pem\n  \
                       credlink keys import --chain chain.pem --key key.pem --root root.pem\n  \
-                      credlink keys import --chain chain.pem --root root.pem\n\n\
+                      credlink keys import --chain chain.pem --root root.pem\n  \
+                      credlink keys import --chain chain.pem --root root.pem --table credlink-proofs\n\n\
                       Without --key, the chain answers the request of a rotation, keys/requests/*.csr.pem.\n\
                       The earlier key is kept in keys/previous/.")]
     Import(import::ImportArgs),
     /// Make a new key with a new certificate, when the active one is due
     #[command(after_help = "Examples:\n  credlink keys rotate\n  credlink keys rotate --force\n  \
-                      ROTATION_AUTHORITY=external credlink keys rotate --force --json\n\n\
+                      ROTATION_AUTHORITY=external credlink keys rotate --force --json\n  \
+                      credlink keys rotate --table credlink-proofs\n\n\
                       A rotation that was broken off goes on. The earlier key is kept in keys/previous/.")]
     Rotate(rotate::RotateArgs),
     /// Make an earlier signer the active one again
-    #[command(after_help = "Examples:\n  credlink keys rollback\n  credlink keys rollback --to 3f8a90c1")]
+    #[command(after_help = "Examples:\n  credlink keys rollback\n  credlink keys rollback --to 3f8a90c1\n  \
+                      credlink keys rollback --table credlink-proofs --to 2")]
     Rollback(rotate::RollbackArgs),
     /// List who signed when
     #[command(
@@ -112,6 +116,9 @@ pub(crate) enum KeysCommandError {
     /// A step of a rotation.
     #[error(transparent)]
     Rotation(#[from] RotationError),
+    /// What stands in the way on AWS.
+    #[error(transparent)]
+    Aws(#[from] Fault),
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use credlink_aws::SdkConfig;
 use credlink_keys::{
     PemFile,
     aws::{KmsKey, NewSigner, RecordsError, SignerRecord, SignerRecords, SignerSummary},
@@ -83,6 +84,18 @@ pub(super) fn show(table: &str, now: Timestamp) -> Result<SignerReport, KeysComm
     })
 }
 
+/// How this person reaches the account.
+///
+/// # Errors
+/// [`KeysCommandError::NoRegion`].
+pub(super) async fn config() -> Result<SdkConfig, KeysCommandError> {
+    let config = credlink_aws::from_profile().await;
+    if config.region().is_none() {
+        return Err(KeysCommandError::NoRegion);
+    }
+    Ok(config)
+}
+
 /// What is printed about a signer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,10 +154,7 @@ struct Aws {
 
 impl Aws {
     async fn find(table: &str) -> Result<Self, KeysCommandError> {
-        let config = credlink_aws::from_profile().await;
-        if config.region().is_none() {
-            return Err(KeysCommandError::NoRegion);
-        }
+        let config = config().await?;
         let dynamo = aws_sdk_dynamodb::Client::new(&config);
         Ok(Self { kms: aws_sdk_kms::Client::new(&config), records: SignerRecords::new(dynamo, table) })
     }

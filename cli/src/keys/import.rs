@@ -13,7 +13,7 @@ use credlink_keys::{
 };
 use credlink_pipeline::timestamp::Timestamp;
 
-use super::{KeysCommandError, Report, rotate};
+use super::{KeysCommandError, Report, aws_rotation, rotate};
 use crate::environment;
 
 /// Arguments of `keys import`.
@@ -29,6 +29,9 @@ pub(crate) struct ImportArgs {
     /// PEM file with the root of the chain, to be trusted when verifying here
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+    /// On AWS instead: the chain answers the request of the deployment with this DynamoDB table
+    #[arg(long, value_name = "TABLE", conflicts_with = "key")]
+    table: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -46,6 +49,11 @@ pub(super) fn run(
 ) -> Result<(), KeysCommandError> {
     let chain = PemFile::read(&args.chain)?;
     let root = args.root.as_deref().map(PemFile::read).transpose()?;
+    if let Some(table) = &args.table {
+        let runtime = environment::small_runtime().map_err(KeysCommandError::Start)?;
+        let report = runtime.block_on(aws_rotation::import(table, &chain, root))?;
+        return rotate::write_report(args.json, &report, output);
+    }
     let Some(key) = &args.key else { return answer(args, folder, &chain, root, output) };
     let imported = import(folder, &chain, &PemFile::read(key)?, root.as_ref(), now)?;
     let summary = imported.keys.describe(now)?;

@@ -10,8 +10,9 @@ use clap::Args;
 use credlink_keys::rotation::{HistoryEntry, RolledBack, Rotation, RotationReport, Trigger, local};
 use credlink_service::clock::SystemClock;
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
-use super::KeysCommandError;
+use super::{KeysCommandError, aws_rotation};
 use crate::environment;
 
 /// Arguments of `keys rotate`.
@@ -23,6 +24,9 @@ pub(crate) struct RotateArgs {
     /// Give up a rotation that waits, and begin none
     #[arg(long, conflicts_with = "force")]
     cancel: bool,
+    /// On AWS instead: the deployment with this DynamoDB table
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -34,6 +38,9 @@ pub(crate) struct RollbackArgs {
     /// The version to go back to, as `keys history` shows it; its first 8 characters are enough
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
+    /// On AWS instead: the deployment with this DynamoDB table
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -42,6 +49,9 @@ pub(crate) struct RollbackArgs {
 /// Arguments of `keys history`.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
+    /// On AWS instead: the deployment with this DynamoDB table
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -56,8 +66,11 @@ pub(super) fn rotate(
     folder: &Path,
     output: &mut impl Write,
 ) -> Result<(), KeysCommandError> {
-    let rotation = rotation_of(folder)?;
     let runtime = environment::small_runtime().map_err(KeysCommandError::Start)?;
+    let rotation = match &args.table {
+        Some(table) => runtime.block_on(aws_rotation::rotation(table))?,
+        None => rotation_of(folder)?,
+    };
     if args.cancel {
         let given_up = runtime.block_on(rotation.cancel())?;
         return write(args.json, &Cancelled { given_up }, output, |_| {
@@ -79,8 +92,8 @@ pub(super) fn roll_back(
     folder: &Path,
     output: &mut impl Write,
 ) -> Result<(), KeysCommandError> {
-    let rotation = rotation_of(folder)?;
     let runtime = environment::small_runtime().map_err(KeysCommandError::Start)?;
+    let rotation = signers_of(args.table.as_deref(), folder, &runtime)?;
     let done = runtime.block_on(rotation.roll_back(args.to.as_deref()))?;
     write_rolled_back(args.json, &done, output)
 }
@@ -94,10 +107,18 @@ pub(super) fn history(
     folder: &Path,
     output: &mut impl Write,
 ) -> Result<(), KeysCommandError> {
-    let rotation = rotation_of(folder)?;
     let runtime = environment::small_runtime().map_err(KeysCommandError::Start)?;
+    let rotation = signers_of(args.table.as_deref(), folder, &runtime)?;
     let entries = runtime.block_on(rotation.history())?;
     write_history(args.json, &entries, output)
+}
+
+/// The rotation of the deployment with this table, or of the key folder `folder`, to look at its signers.
+fn signers_of(table: Option<&str>, folder: &Path, runtime: &Runtime) -> Result<Rotation, KeysCommandError> {
+    match table {
+        Some(table) => runtime.block_on(aws_rotation::signers(table)),
+        None => rotation_of(folder),
+    }
 }
 
 /// The rotation of the key folder `folder`, as the environment configures it.
