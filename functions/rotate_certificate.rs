@@ -1,12 +1,8 @@
 //! Looks every day after the certificate of the active signer, and replaces key and certificate in time.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-use credlink_pipeline::timestamp::Clock as _;
-use credlink_service::{
-    aws::{certificate_watch, deployment::Deployment, function, metrics, rotation},
-    clock::SystemClock,
-};
+use credlink_service::aws::{deployment::Deployment, function, rotation};
 use lambda_runtime::Error;
 
 fn main() -> ExitCode {
@@ -15,15 +11,11 @@ fn main() -> ExitCode {
 
 async fn rotate() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let (rotating, stack) = (deployment.rotation()?, deployment.stack()?);
-    let identity = deployment.known_identity().await?;
+    let rotation = deployment.rotation()?;
+    let rotating = deployment.function_of(Arc::new(rotation.job()))?.counting(rotation::metrics);
     function::serve(async |event| {
-        let outcome = rotating.run(rotation::trigger(&event.payload), event.context.deadline()).await;
-        let now = SystemClock.now();
-        let mut measured = rotation::metrics(&outcome);
-        measured.extend(certificate_watch::look(&identity, now).await);
-        metrics::emit(&stack, now, &measured)?;
-        Ok::<_, Error>(outcome?)
+        rotation.write_settings().await;
+        rotating.handle(event).await
     })
     .await
 }

@@ -148,8 +148,19 @@ impl SignerFacts {
 impl SignerVersion {
     /// Whole days until the first certificate of its chain expires; negative afterwards.
     pub fn days_left(&self, now: Timestamp) -> i64 {
-        (self.not_after.unix_seconds() - now.unix_seconds()).div_euclid(24 * 60 * 60)
+        days_until(self.not_after, now)
     }
+}
+
+impl SignerFacts {
+    /// Whole days until the first certificate of its chain expires; negative afterwards.
+    pub fn days_left(&self, now: Timestamp) -> i64 {
+        days_until(self.expires_at, now)
+    }
+}
+
+fn days_until(end: Timestamp, now: Timestamp) -> i64 {
+    (end.unix_seconds() - now.unix_seconds()).div_euclid(24 * 60 * 60)
 }
 
 impl fmt::Display for SignerFacts {

@@ -24,8 +24,8 @@ use super::{
     job_store::AwsJobStore,
     jobs::{JobFunction, Place},
     objects::Bucket,
-    upload_sweep::UploadSweep,
     rotation::FunctionRotation,
+    upload_sweep::UploadSweep,
     uploads::S3Uploads,
 };
 use crate::{
@@ -240,7 +240,7 @@ impl Deployment {
             before_days: self.config.rotate_before_days,
             ..DeployedRotation::default()
         };
-        Ok(FunctionRotation::new(settings, &self.sdk))
+        Ok(FunctionRotation::new(settings, self.sdk.clone()))
     }
 
     /// The queue for what a person must look at.

@@ -3,7 +3,6 @@
 pub mod anchor_objects;
 pub mod arrivals;
 pub mod auto_sign;
-pub mod certificate_watch;
 pub mod cleanup;
 pub mod deployment;
 pub mod failure_queue;
@@ -18,6 +17,6 @@ pub mod metrics;
 mod object_options;
 pub mod objects;
 pub mod reaper;
-pub mod upload_sweep;
 pub mod rotation;
+pub mod upload_sweep;
 pub mod uploads;

@@ -1,19 +1,15 @@
 //! The rotation of the signing key, as a function runs it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use credlink_aws::SdkConfig;
-use credlink_keys::{
-    aws::rotation::DeployedRotation,
-    rotation::{Outcome, Rotation, RotationError, RotationReport, Trigger},
-};
-use tokio::time::Instant;
+use credlink_keys::aws::rotation::DeployedRotation;
 
 use super::metrics::Metric;
-use crate::clock::SystemClock;
+use crate::{
+    clock::SystemClock,
+    jobs::{Counts, rotation::RotationJob},
+};
 
 /// How long the longest step may take. With less time left, no other one is begun; the next run goes on.
 const MAX_STEP_TIME: Duration = Duration::from_secs(130);
@@ -21,57 +17,36 @@ const MAX_STEP_TIME: Duration = Duration::from_secs(130);
 /// The rotation of the deployment that a function belongs to.
 pub struct FunctionRotation {
     settings: DeployedRotation,
-    rotation: Rotation,
-    dynamo: aws_sdk_dynamodb::Client,
+    sdk: SdkConfig,
 }
 
 impl FunctionRotation {
     /// The rotation with these settings.
-    pub fn new(settings: DeployedRotation, sdk: &SdkConfig) -> Self {
-        let rotation = settings.rotation(sdk, Arc::new(SystemClock));
-        Self { settings, rotation, dynamo: aws_sdk_dynamodb::Client::new(sdk) }
+    pub fn new(settings: DeployedRotation, sdk: SdkConfig) -> Self {
+        Self { settings, sdk }
     }
 
-    /// The rotation itself, for whoever runs it as a job.
-    pub fn rotation(&self) -> &Rotation {
-        &self.rotation
+    /// The job.
+    pub fn job(&self) -> RotationJob {
+        let rotation = self.settings.rotation(&self.sdk, Arc::new(SystemClock));
+        RotationJob::new(rotation).with_step_time(MAX_STEP_TIME)
     }
 
     /// Writes the settings down, for the command line. What stands in the way is logged: the rotation needs it not.
     pub async fn write_settings(&self) {
-        if let Err(fault) = self.settings.write(&self.dynamo).await {
+        if let Err(fault) = self.settings.write(&aws_sdk_dynamodb::Client::new(&self.sdk)).await {
             tracing::warn!(%fault, "the command line cannot find the rotation of this deployment");
         }
     }
-
-    /// Does what is to be done until shortly before `deadline`.
-    ///
-    /// # Errors
-    /// The step that could not be done; the active signer is untouched.
-    pub async fn run(&self, trigger: Trigger, deadline: SystemTime) -> Result<RotationReport, RotationError> {
-        self.write_settings().await;
-        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        let last_step = Instant::now() + left.saturating_sub(MAX_STEP_TIME);
-        self.rotation.run(trigger, &|| Instant::now() >= last_step).await
-    }
 }
 
-/// What of a run is counted.
-pub fn metrics(outcome: &Result<RotationReport, RotationError>) -> Vec<Metric> {
-    let outcome = outcome.as_ref().map(|report| &report.outcome);
-    let one = |name, holds| Metric::count(name, f64::from(u8::from(holds)));
-    vec![
-        one("RotationsDone", matches!(outcome, Ok(Outcome::Rotated { .. }))),
-        one("RotationWaiting", matches!(outcome, Ok(Outcome::Waiting { .. }))),
-        one("RotationFailures", outcome.is_err()),
-    ]
-}
-
-/// Why a run is made: an event with `"force": true` wants a new key now.
-pub fn trigger(event: &serde_json::Value) -> Trigger {
-    if event.get("force") == Some(&serde_json::Value::Bool(true)) {
-        Trigger::Forced
-    } else {
-        Trigger::WhenDue
-    }
+/// What of a run that went well is counted. A failed one counts as `job_failures_total`.
+pub fn metrics(counts: &Counts) -> Vec<Metric> {
+    let outcome = counts.get("outcome").and_then(|outcome| outcome.as_str());
+    let one = |name, wanted| Metric::count(name, f64::from(u8::from(outcome == Some(wanted))));
+    let days_left = counts.get("daysLeft").and_then(serde_json::Value::as_f64);
+    [one("RotationsDone", "rotated"), one("RotationWaiting", "waiting")]
+        .into_iter()
+        .chain(days_left.map(|days| Metric::count("DaysToCertificateExpiry", days)))
+        .collect()
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -22,7 +23,11 @@ use super::job::{Counts, Job, JobError, JobName, JobRun};
 use crate::config::Config;
 
 /// Looks every day whether the key is due, and goes on with a rotation in progress.
-pub struct RotationJob(Rotation);
+pub struct RotationJob {
+    rotation: Rotation,
+    /// With less time left, no other step is begun.
+    step_time: Duration,
+}
 
 /// In place of [`RotationJob`] where the operator looks after the signer in a file of theirs: says when it is due.
 pub struct CertificateReminder {
@@ -34,7 +39,12 @@ pub struct CertificateReminder {
 impl RotationJob {
     /// The job of this rotation, wherever its ports are.
     pub fn new(rotation: Rotation) -> Self {
-        Self(rotation)
+        Self { rotation, step_time: Duration::ZERO }
+    }
+
+    /// The same where a run is cut off at its deadline, and a step takes as long as this.
+    pub fn with_step_time(self, step_time: Duration) -> Self {
+        Self { step_time, ..self }
     }
 }
 
@@ -65,12 +75,13 @@ impl Job for RotationJob {
 
     async fn run(&self, run: &JobRun<'_>) -> Result<Counts, JobError> {
         if run.dry_run {
-            let outlook = self.0.look().await.map_err(|error| job_error(&error))?;
+            let outlook = self.rotation.look().await.map_err(|error| job_error(&error))?;
             return Ok(counts(serde_json::to_value(outlook).unwrap_or_default()));
         }
         let trigger = if run.forced { Trigger::Forced } else { Trigger::WhenDue };
-        let report = self.0.run(trigger, &|| run.must_end()).await.map_err(|error| job_error(&error))?;
-        Ok(of_report(&report))
+        let must_end = || run.must_end() || run.time_left() < self.step_time;
+        let report = self.rotation.run(trigger, &must_end).await.map_err(|error| job_error(&error))?;
+        Ok(of_report(&report, run.now))
     }
 }
 
@@ -111,7 +122,7 @@ fn days_left(file: &Path, now: Timestamp) -> Result<i64, JobError> {
 }
 
 /// How it stands, and how much was tidied up.
-fn of_report(report: &RotationReport) -> Counts {
+fn of_report(report: &RotationReport, now: Timestamp) -> Counts {
     let upkeep = &report.upkeep;
     let problems: Vec<String> = upkeep.problems.iter().map(ToString::to_string).collect();
     let mut value = json!({
@@ -122,14 +133,19 @@ fn of_report(report: &RotationReport) -> Counts {
     });
     let outcome = match &report.outcome {
         Outcome::NotDue { days_left } => json!({ "outcome": "not-due", "daysLeft": days_left }),
-        Outcome::Waiting { reason, since, days_left, .. } => {
-            json!({ "outcome": "waiting", "daysLeft": days_left, "since": since, "reason": reason })
-        }
-        Outcome::Rotated { from, to, .. } => json!({
+        Outcome::Waiting { rotation, reason, since, days_left } => json!({
+            "outcome": "waiting",
+            "rotation": rotation,
+            "daysLeft": days_left,
+            "since": since,
+            "reason": reason,
+        }),
+        Outcome::Rotated { rotation, from, to } => json!({
             "outcome": "rotated",
-            "from": from.as_ref().map(|from| &from.version),
-            "to": to.version,
-            "expiresAt": to.expires_at,
+            "rotation": rotation,
+            "from": from,
+            "to": to,
+            "daysLeft": to.days_left(now),
         }),
         Outcome::TakenOver => json!({ "outcome": "taken-over" }),
         Outcome::Stopped { next } => json!({ "outcome": "stopped", "next": next }),
