@@ -1,5 +1,6 @@
 //! `credlink keys`: show, make, import and replace the signing key of this machine, and say who signs on AWS.
 
+mod api;
 mod aws;
 mod aws_rotation;
 mod import;
@@ -65,6 +66,9 @@ pub(crate) enum KeysCommand {
                       Region and credentials are found as the AWS command line finds them.\n\
                       The local authority stays in keys/ in the data folder: keep that folder for the next key.")]
     Activate(aws::ActivateArgs),
+    /// Make, list and revoke API keys, which say who may call the service
+    #[command(subcommand)]
+    Api(api::ApiCommand),
 }
 
 /// Arguments of `keys show`.
@@ -131,6 +135,9 @@ pub(crate) enum KeysCommandError {
     /// A chain whose root nobody knows.
     #[error("the root of {0} is neither in it nor known here: give it with --root")]
     NoRoot(String),
+    /// The API keys.
+    #[error(transparent)]
+    Api(#[from] api::ApiCommandError),
     /// Nothing says which region of AWS is meant.
     #[error("no AWS region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE")]
     NoRegion,
@@ -179,6 +186,7 @@ fn execute(
         KeysCommand::Rollback(args) => rotate::roll_back(args, folder, output),
         KeysCommand::History(args) => rotate::history(args, folder, output),
         KeysCommand::Activate(args) => aws::activate(args, folder, now)?.write(args.json, output),
+        KeysCommand::Api(command) => api::execute(command, folder, now, output),
     }
 }
 
@@ -274,6 +282,25 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&import(&signer).unwrap()).unwrap();
         assert_eq!(json["trustedHere"], true);
         assert!(json["notes"][0].as_str().is_some_and(|note| note.contains("trust anchor")), "{json}");
+    }
+
+    #[test]
+    fn an_api_key_is_shown_once_and_revoked_by_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let json = |arguments: &[&str]| -> serde_json::Value {
+            let arguments = [&["api"], arguments, &["--json"]].concat();
+            serde_json::from_str(&keys(folder.path(), &arguments).unwrap()).unwrap()
+        };
+        let made = json(&["create", "--name", "desk", "--scope", "sign,verify", "--expires", "30"]);
+        let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+        assert!(key.starts_with("credlink_") && made["state"] == "active", "{made}");
+        let listed = json(&["list"]);
+        assert_eq!(listed[0]["id"], id);
+        assert_eq!(listed[0]["scopes"], serde_json::json!(["sign", "verify"]));
+        assert!(!listed.to_string().contains(&key[9..]), "{listed}");
+        assert_eq!(json(&["revoke", id])["state"], "revoked");
+        let error = keys(folder.path(), &["api", "revoke", "0000000000000000"]).unwrap_err().to_string();
+        assert!(error.contains("credlink keys api list"), "{error}");
     }
 
     #[test]

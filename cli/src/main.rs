@@ -50,12 +50,13 @@ enum Command {
     Sign(sign::SignArgs),
     /// Say what an image can prove
     Verify(verify::VerifyArgs),
-    /// Show, make, import, replace and activate signing keys
+    /// Show, make, import, replace and activate signing keys; make and revoke API keys
     #[command(
         subcommand,
         after_help = "Examples:\n  credlink keys show\n  credlink keys init --algorithm p-256\n  \
                       credlink keys import --chain chain.pem --key key.pem\n  \
-                      credlink keys rotate\n  credlink keys activate --kms-key alias/signing --table credlink-proofs"
+                      credlink keys rotate\n  credlink keys activate --kms-key alias/signing --table credlink-proofs\n  \
+                      credlink keys api create --name 'picture desk' --scope sign"
     )]
     Keys(keys::KeysCommand),
     /// List, run, enable and disable the jobs that run beside the service

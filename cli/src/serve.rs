@@ -12,7 +12,7 @@ use std::{
 
 use clap::Args;
 use credlink_service::{
-    Measured, Ports, Service,
+    Entrance, Measured, Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
     installation::{Installation, InstallationError},
@@ -20,7 +20,8 @@ use credlink_service::{
     local_jobs,
     local_uploads::LocalUploads,
     metrics::{BuildError, PrometheusMetrics},
-    outbound, router,
+    outbound::{self, Delivery, FaultReports, Traces},
+    router,
     server::{Ending, Server},
 };
 use thiserror::Error;
@@ -48,7 +49,9 @@ Jobs run beside it: `credlink jobs list` names them. GET /metrics tells what was
 Further settings are environment variables: MAX_FILE_SIZE_MB, INLINE_LIMIT_BYTES, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
 DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, TSA_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, REVOCATION_FETCH,
 REVOCATION_PRIVATE_HOSTS, TIMESTAMP_URL, TIMESTAMP_TIMEOUT_MS, WRITE_CREATIVE_WORK, ENABLE_JOB_SCHEDULER, ENABLE_PROOF_CLEANUP, ENABLE_CERT_ROTATION,
-ENABLE_PROOF_RESTAMP, ENABLE_HEALTH_METRICS, EXECUTE_JOBS_ON_START, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
+ENABLE_PROOF_RESTAMP, ENABLE_HEALTH_METRICS, EXECUTE_JOBS_ON_START, ROTATION_AUTHORITY, ROTATE_BEFORE_DAYS, ROTATION_KEY_KIND, RESTAMP_BEFORE_DAYS,
+RESTAMP_PER_MINUTE, ALLOWED_ORIGINS, CORS_CREDENTIALS, TRUSTED_PROXIES, RATE_LIMIT_WINDOW_MS, RATE_LIMIT_MAX, SIGN_RATE_LIMIT_MAX,
+ENABLE_API_KEY_AUTH, SENTRY_DSN, OTEL_EXPORTER_OTLP_ENDPOINT, LOG_LEVEL, LOG_FORMAT. docs/configuration.md explains them.")]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3001, or the port in PORT]
     #[arg(long, value_name = "ADDRESS")]
@@ -109,8 +112,9 @@ async fn serve(config: &Config) -> Result<Ending, ServeError> {
     let settings = config.settings(server.address())?;
     let signals = StopSignals::listen()?;
     let proof_uris = settings.proof_uris.to_string();
-    let (ports, uploads) = ports(config)?;
+    let (mut ports, uploads) = ports(config)?;
     let process = PrometheusMetrics::new()?;
+    ports.entrance.metrics = process.metrics().clone();
     let runner = Arc::new(local_jobs::runner(config, &ports, process.metrics().clone())?);
     let measured = Arc::new(Measured { process: process.clone(), jobs: runner.book().clone() });
     let service = Arc::new(Service::new(ports, settings));
@@ -145,6 +149,19 @@ async fn obey(mut signals: StopSignals, stop: watch::Sender<()>) -> Infallible {
     process::exit(128 + signals.next().await)
 }
 
+/// What requests pass, in the data folder where it must outlive this process.
+fn entrance(config: &Config) -> Entrance {
+    let installation = Installation::new(&config.data);
+    Entrance {
+        api_keys: config.http.api_keys.then(|| Arc::new(installation.api_keys()) as Arc<_>),
+        idempotency: Arc::new(installation.idempotency()),
+        fault_reports: config.http.sentry.clone().map(|dsn| FaultReports::new(dsn, Delivery::Behind)),
+        traces: config.http.traces.clone().map(Traces::to),
+        proof_storage: if config.keep_proofs { "local" } else { "memory" },
+        ..Entrance::default()
+    }
+}
+
 fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationError> {
     let ports = ports_without_uploads(config)?;
     let uploads = Installation::new(&config.data).uploads()?;
@@ -165,5 +182,6 @@ pub(crate) fn ports_without_uploads(config: &Config) -> Result<Ports, Installati
         uploads: None,
         clock: Arc::new(SystemClock),
         authorities: outbound::authorities(config),
+        entrance: entrance(config),
     })
 }

@@ -19,6 +19,7 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    HttpSettings,
     anchors::{AnchorFile, AnchorFiles},
     jobs::{RestampSettings, Switches},
     logging::{self, LogFormat},
@@ -71,6 +72,8 @@ pub struct Config {
     pub restamp: RestampSettings,
     /// Which jobs may run.
     pub jobs: Switches,
+    /// Who may call, and how often.
+    pub http: HttpSettings,
     /// Whether the deprecated `stds.schema-org.CreativeWork` is written too.
     pub creative_work: bool,
     /// What is logged, and how.
@@ -144,6 +147,7 @@ impl Config {
             time_stamp_timeout: Duration::from_millis(stamp_timeout),
             restamp: RestampSettings::from_variables(&variables)?,
             jobs: variables.job_switches()?,
+            http: HttpSettings::from_variables(&variables)?,
             creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
             log: LogConfig::from_variables(&variables)?,
         })
@@ -185,6 +189,7 @@ impl Config {
             sign: self.sign_settings(),
             processing_timeout: self.processing_timeout,
             inline_limit: self.inline_limit,
+            http: self.http.clone(),
         }
     }
 
@@ -257,9 +262,18 @@ impl ConfigError {
     fn new(variable: &'static str, value: impl Into<String>, allowed: impl Into<String>) -> Self {
         Self::NotAllowed { variable, value: value.into(), allowed: allowed.into() }
     }
+
+    pub(crate) fn refused(
+        variable: &'static str,
+        value: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self::Refused { variable, value: value.into(), reason: reason.into() }
+    }
 }
 
-struct Variables<L>(L);
+/// The environment, read with the names and limits of each variable.
+pub(crate) struct Variables<L>(L);
 
 impl<L: Fn(&str) -> Option<String>> Variables<L> {
     fn text(&self, name: &str) -> Option<String> {
@@ -272,7 +286,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
     }
 
     /// A value whose own type says what is wrong with it.
-    fn checked<T>(&self, name: &'static str) -> Result<Option<T>, ConfigError>
+    pub(crate) fn checked<T>(&self, name: &'static str) -> Result<Option<T>, ConfigError>
     where
         T: FromStr,
         T::Err: Display,
@@ -287,7 +301,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
     }
 
     /// A whole number from `least` to `most`.
-    fn ranged<T>(&self, name: &'static str, least: T, most: T) -> Result<Option<T>, ConfigError>
+    pub(crate) fn ranged<T>(&self, name: &'static str, least: T, most: T) -> Result<Option<T>, ConfigError>
     where
         T: FromStr + PartialOrd + Display + Copy,
     {
@@ -300,7 +314,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         }
     }
 
-    fn switch(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
+    pub(crate) fn switch(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
         Ok(self.one_of(name, &["true", "false"])?.map(|choice| choice == "true"))
     }
 

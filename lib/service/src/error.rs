@@ -15,7 +15,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{request_id::RequestId, service::Service};
+use crate::{middleware::request_id::RequestId, service::Service};
 
 /// The names of failures. A name and its status never change: callers decide by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,12 +115,22 @@ struct Failure {
     message: Cow<'static, str>,
     details: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What only the log and the operator learn of a fault of the service.
+    cause: Option<String>,
+}
+
+/// Put into the extensions of an answer that is due to a fault of the service.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) code: ErrorCode,
+    pub(crate) cause: String,
 }
 
 impl ApiError {
     /// A failure with a message that says what to do next.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Failure { code, message: message.into(), details: Map::new(), headers: Vec::new() }))
+        let (message, details, headers) = (message.into(), Map::new(), Vec::new());
+        Self(Box::new(Failure { code, message, details, headers, cause: None }))
     }
 
     /// A fault of the service. The cause goes to the log only, the caller gets the request id to ask with.
@@ -131,13 +141,20 @@ impl ApiError {
     /// A fault that has a name of its own; the cause goes to the log only.
     pub fn fault(code: ErrorCode, message: &'static str, cause: impl fmt::Display) -> Self {
         tracing::error!(code = code.name(), cause = %cause, "request failed");
-        Self::new(code, message)
+        let mut fault = Self::new(code, message);
+        fault.0.cause = Some(cause.to_string());
+        fault
     }
 
     /// The service cannot do it now; the caller may try again after `retry_after` seconds.
     pub fn unavailable(message: &'static str, retry_after: u16) -> Self {
         Self::new(ErrorCode::ServiceUnavailable, message)
             .with_header(header::RETRY_AFTER, HeaderValue::from(retry_after))
+    }
+
+    /// Its name.
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.0.code
     }
 
     /// Adds a fact to `details`.
@@ -147,7 +164,9 @@ impl ApiError {
         self
     }
 
-    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    /// Adds a header to the answer.
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.push((name, value));
         self
     }
@@ -189,7 +208,26 @@ pub(crate) async fn write_envelope(
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(cause) = error.cause {
+        head.extensions.insert(Fault { code: error.code, cause });
+    }
     Response::from_parts(head, body.into())
+}
+
+/// The name of the failure that `response` stands for, before its envelope is written; `None` when it is a success.
+pub(crate) fn code_of(response: &Response) -> Option<ErrorCode> {
+    if let Some(error) = response.extensions().get::<ApiError>() {
+        return Some(error.code());
+    }
+    let status = response.status();
+    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    match status {
+        _ if json || !(status.is_client_error() || status.is_server_error()) => None,
+        StatusCode::NOT_FOUND => Some(ErrorCode::NotFound),
+        StatusCode::METHOD_NOT_ALLOWED => Some(ErrorCode::MethodNotAllowed),
+        _ if status.is_client_error() => Some(ErrorCode::InvalidRequest),
+        _ => Some(ErrorCode::InternalError),
+    }
 }
 
 /// The failure that `response` stands for; `None` when it is a success, or the report of a handler under a
@@ -198,22 +236,19 @@ fn failure(response: &mut Response) -> Option<ApiError> {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         return Some(error);
     }
-    let status = response.status();
-    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if json || !(status.is_client_error() || status.is_server_error()) {
-        return None;
-    }
-    Some(match status {
-        StatusCode::NOT_FOUND => ApiError::new(ErrorCode::NotFound, "There is nothing at this address."),
-        StatusCode::METHOD_NOT_ALLOWED => ApiError::new(
-            ErrorCode::MethodNotAllowed,
+    Some(match code_of(response)? {
+        code @ ErrorCode::NotFound => ApiError::new(code, "There is nothing at this address."),
+        code @ ErrorCode::MethodNotAllowed => ApiError::new(
+            code,
             "This address does not take this method; the Allow header names those it takes.",
         ),
-        other if other.is_client_error() => ApiError::new(
-            ErrorCode::InvalidRequest,
-            "The request cannot be understood. Check its address and headers.",
-        ),
-        other => ApiError::internal(format_args!("an answer of status {other} without an error")),
+        code @ ErrorCode::InvalidRequest => {
+            ApiError::new(code, "The request cannot be understood. Check its address and headers.")
+        }
+        _ => {
+            let status = response.status();
+            ApiError::internal(format_args!("an answer of status {status} without an error"))
+        }
     })
 }
 

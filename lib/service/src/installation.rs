@@ -19,7 +19,9 @@ use thiserror::Error;
 
 use crate::{
     anchors::{AnchorFile, AnchorFiles, AnchorsError},
+    api_keys::LocalApiKeys,
     clock::SystemClock,
+    idempotency::LocalIdempotency,
     idempotency_folder::IdempotencyFolder,
     jobs::{JobStore, LocalJobStore, ProofCleanup},
     local_uploads::LocalUploads,
@@ -113,6 +115,16 @@ impl Installation {
     /// Proofs that are gone when the process ends.
     pub fn proofs_in_memory() -> Arc<dyn ProofStore> {
         Arc::new(MemoryProofStore::new())
+    }
+
+    /// The API keys in the folder.
+    pub fn api_keys(&self) -> LocalApiKeys {
+        LocalApiKeys::new(self.keys().join("api"))
+    }
+
+    /// The idempotency keys in the folder.
+    pub fn idempotency(&self) -> LocalIdempotency {
+        LocalIdempotency::new(self.data.join("idempotency"))
     }
 
     /// The uploads in the folder.

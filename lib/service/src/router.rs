@@ -1,28 +1,23 @@
-//! Which address leads where, and what happens around every request.
+//! Which address leads where.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderValue, Response, header},
-    middleware::{from_fn, from_fn_with_state, map_response},
-    response::IntoResponse as _,
     routing::{get, post, put},
 };
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    access_log, deadline,
-    error::{self, ApiError, ErrorCode},
+    error::{ApiError, ErrorCode},
     local_uploads::LocalUploads,
-    request_body, request_id,
+    middleware,
     routes::{self, local_uploads::Receiving, metrics::Measured},
     service::Service,
 };
 
 /// The whole HTTP API, and the pages.
 pub fn all(service: Arc<Service>) -> Router {
-    finish(sign_routes().merge(verify_routes()).merge(proof_routes()), service)
+    finish(sign_routes().merge(verify_routes()).merge(proof_routes()), &service)
 }
 
 /// The same on one machine, where the service itself takes uploads, serves results, and shows what was measured.
@@ -35,22 +30,22 @@ pub fn local(service: Arc<Service>, uploads: Arc<LocalUploads>, measured: Arc<Me
         .with_state(receiving);
     let measuring = Router::new().route("/metrics", get(routes::metrics::metrics)).with_state(measured);
     let routes = sign_routes().merge(verify_routes()).merge(proof_routes());
-    finish(routes.merge(receiving).merge(measuring), service)
+    finish(routes.merge(receiving).merge(measuring), &service)
 }
 
 /// What signs, and what takes uploads for it.
 pub fn signing(service: Arc<Service>) -> Router {
-    finish(sign_routes(), service)
+    finish(sign_routes(), &service)
 }
 
 /// What verifies.
 pub fn verifying(service: Arc<Service>) -> Router {
-    finish(verify_routes(), service)
+    finish(verify_routes(), &service)
 }
 
 /// What shows proofs, pages and the state of the service.
 pub fn showing(service: Arc<Service>) -> Router {
-    finish(proof_routes(), service)
+    finish(proof_routes(), &service)
 }
 
 fn sign_routes() -> Router<Arc<Service>> {
@@ -73,31 +68,10 @@ fn proof_routes() -> Router<Arc<Service>> {
         .route("/proofs/{id}", get(routes::proofs::proof))
 }
 
-fn finish(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
-    routes
-        .fallback(nothing_here)
-        .with_state(Arc::clone(&service))
-        // The last one added is the outermost.
-        .layer(CatchPanicLayer::custom(caught))
-        .layer(from_fn(deadline::keep))
-        .layer(from_fn_with_state(service, error::write_envelope))
-        .layer(map_response(harden))
-        .layer(from_fn(access_log::write))
-        .layer(from_fn(request_body::watch))
-        .layer(from_fn(request_id::assign))
+fn finish(routes: Router<Arc<Service>>, service: &Arc<Service>) -> Router {
+    middleware::around(routes.fallback(nothing_here).with_state(Arc::clone(service)), service)
 }
 
 async fn nothing_here() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "There is nothing at this address.")
-}
-
-/// The panic itself is in the log already.
-fn caught(_panic: Box<dyn Any + Send>) -> Response<axum::body::Body> {
-    ApiError::internal("panic").into_response()
-}
-
-/// No browser may take an answer for something else than it says it is.
-async fn harden(mut response: axum::response::Response) -> axum::response::Response {
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

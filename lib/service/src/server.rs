@@ -1,21 +1,24 @@
 //! From a socket to the router, and an orderly end.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
+use tower::ServiceExt as _;
 
-use crate::write_timeout::WriteTimeout;
+use crate::{
+    connections::{Connections, Seat},
+    middleware::Caller,
+    write_timeout::WriteTimeout,
+};
 
 /// How long a caller has for the head of a request, and how long a connection may be idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,7 +29,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long what runs at the end may still take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most connections at once; more wait in the system's queue.
+/// The most connections at once; for one more, whoever has been idle for the longest must leave.
 const MAX_CONNECTIONS: usize = 1024;
 
 /// A socket that listens already.
@@ -83,11 +86,12 @@ impl Server {
 }
 
 async fn accept(listener: &TcpListener, router: &Router, connections: &GracefulShutdown) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // The semaphore is never closed, so this loop does not end by itself.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let places = Connections::new(MAX_CONNECTIONS);
+    loop {
         match listener.accept().await {
-            Ok((stream, _)) => serve_connection(stream, router.clone(), connections, place),
+            Ok((stream, peer)) => {
+                serve_connection(stream, peer, router.clone(), connections, places.enter().await);
+            }
             Err(error) => {
                 // Out of file descriptors, most likely: connections must end before another can begin.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -99,23 +103,35 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &GracefulS
 
 fn serve_connection(
     stream: TcpStream,
+    peer: SocketAddr,
     router: Router,
     connections: &GracefulShutdown,
-    place: OwnedSemaphorePermit,
+    seat: Seat,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection sends with delay");
     }
+    let watch = seat.watch();
+    let answer = move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Caller::Connected(peer.ip()));
+        let (busy, answer) = (watch.begin(), router.clone().oneshot(request));
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| busy.until_sent(body))) }
+    };
     let io = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service_fn(answer));
     let connection = connections.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection broke");
+        tokio::select! {
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+            }
+            () = seat.sent_away() => tracing::debug!("an idle connection made room for another"),
         }
-        drop(place);
+        drop(seat);
     });
 }

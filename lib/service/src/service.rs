@@ -16,10 +16,13 @@ use credlink_pipeline::{
 use tokio::time::Instant;
 
 use crate::{
+    Entrance, HttpSettings,
+    api_keys::CachedApiKeys,
     body::BodyMemory,
     error::{ApiError, ErrorCode},
     identity::Identity,
     image_limit::ImageLimit,
+    rate_limits::WatchedRateLimiter,
     uploads::Uploads,
     workers::Workers,
 };
@@ -37,6 +40,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Who is asked beyond that.
     pub authorities: Authorities,
+    /// What requests pass on their way in.
+    pub entrance: Entrance,
 }
 
 /// Authorities elsewhere that the service asks.
@@ -59,6 +64,8 @@ pub struct Settings {
     pub processing_timeout: Duration,
     /// The longest image that may stand in a request or an answer, in bytes; `None` when any may.
     pub inline_limit: Option<usize>,
+    /// Who may call, and how often.
+    pub http: HttpSettings,
 }
 
 /// The service behind all routes.
@@ -67,6 +74,9 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) workers: Workers,
     pub(crate) body_memory: BodyMemory,
+    pub(crate) rate_limiter: WatchedRateLimiter,
+    /// `None` when everybody may call.
+    pub(crate) api_keys: Option<CachedApiKeys>,
     pub(crate) started: Instant,
 }
 
@@ -77,8 +87,14 @@ impl Service {
     /// A service that starts now.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let body_memory = settings.sign.limits.max_bytes.saturating_mul(BODIES_IN_MEMORY);
+        let entrance = &ports.entrance;
+        let rate_limiter =
+            WatchedRateLimiter::new(Arc::clone(&entrance.rate_limiter), entrance.metrics.clone());
+        let api_keys = entrance.api_keys.clone().map(CachedApiKeys::new);
         Self {
             ports,
+            rate_limiter,
+            api_keys,
             workers: Workers::new(settings.processing_timeout),
             body_memory: BodyMemory::new(body_memory),
             settings,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use axum::{body::Body, extract::Request};
 use bytes::Bytes;
+use credlink_pipeline::digest::Sha256Hash;
 use credlink_pipeline::manifest::{CustomAssertion, OptionError, SignOptions};
 use serde_json::Value;
 
@@ -24,9 +25,18 @@ pub(crate) struct SignRequest {
     /// The name that the file had at the caller's; not to be trusted.
     pub(crate) file_name: Option<String>,
     pub(crate) options: SignOptions,
+    /// The hash of what the other fields say.
+    said: Sha256Hash,
 }
 
 impl SignRequest {
+    /// What makes it the same request when it comes again: the image, and what all other fields say. The name of the
+    /// file is none of it.
+    pub(crate) fn digest(&self) -> Sha256Hash {
+        let image = Sha256Hash::of(&self.image);
+        Sha256Hash::of_pieces(&[image.as_bytes(), self.said.as_bytes()])
+    }
+
     /// Reads the request, and the upload that it names.
     pub(crate) async fn read(service: &Service, request: Request) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
@@ -55,7 +65,8 @@ impl SignRequest {
             training: filled("training")?,
             custom_assertions: form.text(CUSTOM_ASSERTIONS)?,
         };
-        Ok(Self { image: upload.bytes, file_name: upload.file_name, options: texts.options()? })
+        let said = texts.digest();
+        Ok(Self { image: upload.bytes, file_name: upload.file_name, options: texts.options()?, said })
     }
 
     async fn from_json(service: &Service, body: Body) -> Result<Self, ApiError> {
@@ -72,10 +83,11 @@ impl SignRequest {
             training: fields.text("training")?,
             custom_assertions: assertions_text(fields.value(CUSTOM_ASSERTIONS))?,
         };
+        let said = texts.digest();
         // What is cheap to refuse is refused before the upload is read.
         let options = texts.options()?;
         let image = uploaded_image(service, &mut fields).await?;
-        Ok(Self { image, file_name: None, options })
+        Ok(Self { image, file_name: None, options, said })
     }
 }
 
@@ -89,6 +101,19 @@ struct Texts {
 }
 
 impl Texts {
+    /// Each text with its length, so that no two requests look the same.
+    fn digest(&self) -> Sha256Hash {
+        let fields =
+            [&self.creator, &self.title, &self.digital_source_type, &self.training, &self.custom_assertions];
+        let mut said = Vec::new();
+        for field in fields {
+            let length = field.as_ref().map_or(u64::MAX, |text| text.len() as u64);
+            said.extend_from_slice(&length.to_be_bytes());
+            said.extend_from_slice(field.as_deref().unwrap_or_default().as_bytes());
+        }
+        Sha256Hash::of(&said)
+    }
+
     fn options(self) -> Result<SignOptions, ApiError> {
         Ok(SignOptions {
             creator: parsed("creator", self.creator)?,

@@ -17,19 +17,22 @@ use thiserror::Error;
 
 use super::{
     anchor_objects::AnchorObjects,
+    api_keys::DynamoApiKeys,
     auto_sign::AutoSign,
     failure_queue::FailureQueue,
     health_metrics::{DeadLetters, RecordedCertificateEnd},
+    idempotency::DynamoIdempotency,
     identity::{KnownIdentity, SigningIdentity},
     job_store::AwsJobStore,
     jobs::{JobFunction, Place},
     objects::Bucket,
+    rate_limits::DynamoRateLimiter,
     rotation::FunctionRotation,
     upload_sweep::UploadSweep,
     uploads::S3Uploads,
 };
 use crate::{
-    Ports, Service,
+    Entrance, Ports, Service,
     anchors::AnchorsError,
     clock::SystemClock,
     config::{Config, ConfigError},
@@ -39,7 +42,7 @@ use crate::{
         health::{HealthMetrics, Measurement, Reachable, StoredProofs},
     },
     logging::{self, LogFormat},
-    outbound,
+    outbound::{self, Delivery, FaultReports},
     uploads::Uploads,
 };
 
@@ -113,8 +116,31 @@ impl Deployment {
             uploads,
             clock: Arc::new(SystemClock),
             authorities: outbound::authorities(&self.config),
+            entrance: self.entrance()?,
         };
         Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
+    }
+
+    /// What requests pass, in the deployment's table.
+    fn entrance(&self) -> Result<Entrance, DeploymentError> {
+        let table = variable("PROOF_TABLE")?;
+        Ok(Entrance {
+            rate_limiter: Arc::new(DynamoRateLimiter::new(self.dynamo(), &table)),
+            api_keys: self
+                .config
+                .http
+                .api_keys
+                .then(|| Arc::new(DynamoApiKeys::new(self.dynamo(), &table)) as Arc<_>),
+            idempotency: Arc::new(DynamoIdempotency::new(self.dynamo(), table)),
+            fault_reports: self
+                .config
+                .http
+                .sentry
+                .clone()
+                .map(|dsn| FaultReports::new(dsn, Delivery::Before)),
+            proof_storage: "aws",
+            ..Entrance::default()
+        })
     }
 
     /// Proofs in the deployment's table and bucket.

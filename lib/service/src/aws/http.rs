@@ -7,7 +7,7 @@ use lambda_http::{RequestExt as _, request::RequestContext};
 use lambda_runtime::Error;
 use tokio::time::Instant;
 
-use crate::{deadline::Deadline, request_id::REQUEST_ID_HEADER};
+use crate::middleware::{Caller, request_id::REQUEST_ID_HEADER, timeout::Deadline};
 
 /// What the answer itself needs of the time that Lambda gives: it is encoded, and sent to the gateway.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
@@ -20,13 +20,18 @@ pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_http::run(router.layer(map_request(take_over_context))).await
 }
 
-/// A caller without a request id of its own gets the gateway's, which its access log and its own errors show too. The
-/// request must be answered before Lambda ends the process.
+/// A caller without a request id of its own gets the gateway's, which its access log and its own errors show too; the
+/// gateway also says what address it was called from. The request must be answered before Lambda ends the process.
 async fn take_over_context(mut request: Request) -> Request {
-    let id = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV1(context)) => context.request_id.clone(),
-        _ => None,
+    let (id, address) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => {
+            (context.request_id.clone(), context.identity.source_ip.clone())
+        }
+        _ => (None, None),
     };
+    if let Some(Ok(address)) = address.map(|address| address.parse()) {
+        request.extensions_mut().insert(Caller::Behind(address));
+    }
     if let Some(Ok(id)) = id.map(TryInto::try_into) {
         request.headers_mut().entry(REQUEST_ID_HEADER).or_insert(id);
     }

@@ -1,5 +1,5 @@
-//! What leaves the service for others than AWS: questions whether a certificate was revoked, and signatures' digests to
-//! a time-stamp authority.
+//! What leaves the service for others than AWS: questions whether a certificate was revoked, signatures' digests to a
+//! time-stamp authority, and reports of faults to whom the operator named.
 //!
 //! Whoever makes an image chooses the addresses in its certificates. So there is one client for all of it, and it asks
 //! public hosts only: `target` takes one spelling of a URL, `reach` says which hosts are meant, `connector` judges the
@@ -12,9 +12,12 @@ mod connector;
 mod network;
 mod reach;
 pub mod revocation;
+mod scrubbed;
+pub mod sentry;
 mod shown;
 mod target;
 pub mod time_stamp;
+pub mod traces;
 
 use std::sync::Arc;
 
@@ -25,8 +28,10 @@ use crate::{Authorities, config::Config};
 pub use network::{Network, SystemNetwork};
 pub use reach::{PrivateHosts, PrivateHostsError};
 pub use revocation::OutboundRevocation;
+pub use sentry::{Delivery, FaultReports, SentryDsn};
 pub use target::Refusal;
 pub use time_stamp::{HttpTimeStampAuthority, TimeStampUrl};
+pub use traces::{TraceCollector, Traces};
 
 /// The authorities that the operator chose. Nobody is asked yet.
 pub fn authorities(config: &Config) -> Authorities {

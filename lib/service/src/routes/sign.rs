@@ -10,7 +10,9 @@ use axum::{
 use credlink_pipeline::{
     asset::AssetError,
     embed::EmbedError,
-    sign::{SignError, sign},
+    proof::ProofId,
+    sign::{SignError, SignedImage, sign},
+    sign_once::sign_once,
     signer::SignerError,
 };
 
@@ -21,7 +23,9 @@ use crate::{
     image_limit::file_too_large,
     service::Service,
     sign_answer::{self, Asked},
+    sign_claim::{self, SignClaim},
     sign_request::SignRequest,
+    signing_metrics,
 };
 
 /// Signs an image with what the other fields say.
@@ -31,13 +35,42 @@ pub(crate) async fn sign_image(
 ) -> Result<Response, ApiError> {
     let since = Instant::now();
     let headers = request.headers().clone();
-    let SignRequest { image, file_name, options } = SignRequest::read(&service, request).await?;
-    let worker = Arc::clone(&service);
+    let key = sign_claim::key_of(&request)?;
+    let wanted = SignRequest::read(&service, request).await?;
+    let file_name = wanted.file_name.clone();
+    let image = wanted.image.clone();
+    let signed = match key {
+        None => signed(&service, wanted, None).await,
+        Some(key) => {
+            let claim = SignClaim::take(&service, key, wanted.digest()).await?;
+            let signed = signed(&service, wanted, Some(claim.proof())).await;
+            claim.settle(&service, signed.as_ref().err()).await;
+            signed
+        }
+    };
+    signing_metrics::note(&service, &image, signed.is_ok(), since);
+    let signed = signed?;
+    sign_answer::answer(&service, signed, &Asked { headers, file_name, since }).await
+}
+
+/// The signed image; under the id `proof`, if there is one, and then the one that was signed first under it.
+async fn signed(
+    service: &Arc<Service>,
+    wanted: SignRequest,
+    proof: Option<ProofId>,
+) -> Result<SignedImage, ApiError> {
+    let SignRequest { image, options, .. } = wanted;
+    let worker = Arc::clone(service);
     let signer = service.ports.identity.signer().await.map_err(signer_failed)?;
     let trust = service.ports.identity.trust().await.map_err(signer_failed)?;
-    let work = move || async move { sign(image, &options, &worker.sign_context(&*signer, &trust)).await };
-    let signed = service.workers.run(work).await?.map_err(refused)?;
-    sign_answer::answer(&service, signed, &Asked { headers, file_name, since }).await
+    let work = move || async move {
+        let context = worker.sign_context(&*signer, &trust);
+        match proof {
+            None => sign(image, &options, &context).await,
+            Some(id) => sign_once(image, id, &options, &context).await,
+        }
+    };
+    service.workers.run(work).await?.map_err(refused)
 }
 
 fn refused(error: SignError) -> ApiError {

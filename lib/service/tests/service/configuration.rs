@@ -108,6 +108,16 @@ fn a_bad_value_is_one_line_with_name_value_and_what_is_allowed() {
         ("TIMESTAMP_TIMEOUT_MS", "10001", "100 to 10000"),
         ("ENABLE_JOB_SCHEDULER", "on", "true, false"),
         ("EXECUTE_JOBS_ON_START", "1", "true, false"),
+        ("ALLOWED_ORIGINS", "example.com", "https://www.example.com"),
+        ("ALLOWED_ORIGINS", "https://a.example/path", "asterisk"),
+        ("CORS_CREDENTIALS", "yes", "true, false"),
+        ("TRUSTED_PROXIES", "17", "0 to 16"),
+        ("RATE_LIMIT_WINDOW_MS", "999", "1000 to 3600000"),
+        ("RATE_LIMIT_MAX", "-1", "0 to 1000000"),
+        ("SIGN_RATE_LIMIT_MAX", "many", "0 to 1000000"),
+        ("ENABLE_API_KEY_AUTH", "1", "true, false"),
+        ("SENTRY_DSN", "https://sentry.example.com/42", "https://<key>@<host>/<project>"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318", "http://127.0.0.1:4318"),
         ("LOG_LEVEL", "loud", "debug"),
         ("LOG_FORMAT", "xml", "json, text"),
         ("RUST_LOG", "a=b=c", "directives"),
@@ -120,6 +130,18 @@ fn a_bad_value_is_one_line_with_name_value_and_what_is_allowed() {
         );
         assert!(!line.contains('\n'), "{line}");
     }
+}
+
+#[test]
+fn everybody_and_credentials_do_not_go_together() {
+    let line = config(&[("ALLOWED_ORIGINS", "*"), ("CORS_CREDENTIALS", "true")]).unwrap_err();
+    assert!(line.contains("CORS_CREDENTIALS") && line.contains("name the origins"), "{line}");
+    let http = |variables: &[(&str, &str)]| config(variables).unwrap().http;
+    assert!(!http(&[("ALLOWED_ORIGINS", "*")]).cors.credentials);
+    assert!(http(&[("ALLOWED_ORIGINS", "https://a.example")]).cors.credentials);
+    let chosen = http(&[("RATE_LIMIT_MAX", "0"), ("RATE_LIMIT_WINDOW_MS", "1000")]).rate_limits;
+    assert_eq!((chosen.requests, chosen.window), (None, Duration::from_secs(1)));
+    assert_eq!(chosen.signs.map(std::num::NonZero::get), Some(100));
 }
 
 #[test]

@@ -3,15 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod answers;
+mod api_key_contract;
 mod cleanup;
 mod configuration;
 mod faults;
 mod following;
 mod http_client;
+mod idempotency;
+mod idempotency_contract;
 mod inline_limit;
 mod lifecycle;
 mod measurements;
+mod middleware;
 mod outbound;
+mod rate_limiter_contract;
 mod refusals;
 mod restamping;
 mod rotation;

@@ -18,7 +18,7 @@ use credlink_keys::{
 use credlink_pipeline::timestamp::Clock as _;
 use credlink_proofs::MemoryProofStore;
 use credlink_service::{
-    Authorities, Ports,
+    Authorities, Entrance, Ports,
     anchors::AnchorFiles,
     clock::SystemClock,
     config::Config,
@@ -55,6 +55,9 @@ struct Place {
     rotation: RotationJob,
 }
 
+/// The clients here ask more often than a client may.
+const UNLIMITED: [(&str, &str); 2] = [("RATE_LIMIT_MAX", "0"), ("SIGN_RATE_LIMIT_MAX", "0")];
+
 impl Place {
     fn new() -> Self {
         let (data, clock) = (tempfile::tempdir().unwrap(), Arc::new(MovedClock::default()));
@@ -69,11 +72,12 @@ impl Place {
             uploads: None,
             clock: Arc::clone(&clock) as _,
             authorities: Authorities::default(),
+            entrance: Entrance::default(),
         };
         let policy = RotationPolicy { before_days: BEFORE_DAYS, ..RotationPolicy::default() };
         let rotation = local::ports(&keys, AuthorityChoice::Auto, Arc::clone(&clock) as _);
         let rotation = RotationJob::new(Rotation::new(rotation, policy));
-        Self { _data: data, clock, router: service_with(ports, &[]), rotation }
+        Self { _data: data, clock, router: service_with(ports, &UNLIMITED), rotation }
     }
 
     async fn run_job(&self) -> Counts {

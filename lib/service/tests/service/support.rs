@@ -20,7 +20,7 @@ use credlink_pipeline::{
 };
 use credlink_proofs::MemoryProofStore;
 use credlink_service::{
-    Authorities, Measured, Ports, Service, Settings,
+    Authorities, Entrance, Measured, Ports, Service, Settings,
     clock::SystemClock,
     config::Config,
     identity::FixedIdentity,
@@ -64,6 +64,7 @@ pub(crate) fn ports_signing_with(signer: Arc<dyn Signer>) -> Ports {
         uploads: None,
         clock: Arc::new(SystemClock),
         authorities: Authorities::default(),
+        entrance: Entrance::default(),
     }
 }
 

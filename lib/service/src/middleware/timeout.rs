@@ -14,7 +14,7 @@ use crate::error::{ApiError, ErrorCode};
 pub(crate) struct Deadline(pub(crate) Instant);
 
 /// Middleware: answers `TIMEOUT` when the deadline passes. What was begun for the request may run on.
-pub(crate) async fn keep(request: Request, next: Next) -> Response {
+pub(super) async fn keep(request: Request, next: Next) -> Response {
     let Some(Deadline(deadline)) = request.extensions().get().copied() else {
         return next.run(request).await;
     };

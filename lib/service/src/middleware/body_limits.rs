@@ -64,7 +64,7 @@ impl Seen {
 
 /// Middleware: reads on what the handler left of a body, within bounds. When even then it did not end, the
 /// answer announces the end of the connection, because nothing else can follow on it.
-pub(crate) async fn watch(request: Request, next: Next) -> Response {
+pub(super) async fn watch(request: Request, next: Next) -> Response {
     let seen = Arc::new(Seen::default());
     // Who sent `Expect: 100-continue` waits for the answer, and sends nothing before.
     let waits = request.headers().contains_key(header::EXPECT);

@@ -1,12 +1,6 @@
 //! The name of a request: in the answer, in every log line, in every error.
 
-use axum::{
-    extract::Request,
-    http::{HeaderName, HeaderValue},
-    middleware::Next,
-    response::Response,
-};
-use tracing::Instrument as _;
+use axum::http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 /// The longest request id that is taken over from a caller.
@@ -42,12 +36,8 @@ impl Default for RequestId {
     }
 }
 
-/// Middleware: gives the request its id, and every log line that it causes.
-pub(crate) async fn assign(mut request: Request, next: Next) -> Response {
-    let id = request.headers().get(REQUEST_ID_HEADER).and_then(RequestId::from_caller).unwrap_or_default();
-    request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request_id = id.as_str());
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID_HEADER, id.0);
-    response
+impl From<RequestId> for HeaderValue {
+    fn from(id: RequestId) -> Self {
+        id.0
+    }
 }
