@@ -27,6 +27,9 @@ COSE_NAMES = {"rsa-2048": "ps256", "rsa-4096": "ps256", "p-256": "es256", "p-384
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
+UNLIMITED = {"RATE_LIMIT_MAX": "0", "SIGN_RATE_LIMIT_MAX": "0"}
+"""Tests ask more often than a client may."""
+
 DEADLINE = 30.0
 """The longest that anything may take, in seconds."""
 
@@ -162,7 +165,7 @@ def start(data: Path, log: Path, **env: str) -> Service:
             [binary(), "serve", "--listen", "127.0.0.1:0", "--data", str(data)],
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=clean_environment() | env,
+            env=clean_environment() | UNLIMITED | env,
         )
     line = _first_line(process)
     url = re.search(r"https?://[^\s\"]+", line)
