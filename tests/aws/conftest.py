@@ -30,6 +30,9 @@ from stack import Stack, deploy, programs_folder
 
 STACK_NAME = "credlink-test"
 
+UNLIMITED = {"RateLimitMax": "0", "SignRateLimitMax": "0"}
+"""Tests ask more often than a client may."""
+
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
@@ -60,7 +63,8 @@ def deployed(
     """The deployed stack, in which nobody can sign yet."""
     folder = tmp_path_factory.mktemp("stack")
     keys = ",".join(signing_keys.values())
-    return deploy(aws, folder, STACK_NAME, programs_folder(), SigningKeyArns=keys, AwsEndpointUrl=link.url)
+    chosen = {"SigningKeyArns": keys, "AwsEndpointUrl": link.url} | UNLIMITED
+    return deploy(aws, folder, STACK_NAME, programs_folder(), **chosen)
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +107,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("guarded")
     running = ministack.start(folder, enforces_policies=True)
     keys = signing.make_keys(running)
-    chosen = {"SigningKeyArns": ",".join(keys.values()), "RotationAuthority": "internal"}
+    chosen = {"SigningKeyArns": ",".join(keys.values()), "RotationAuthority": "internal"} | UNLIMITED
     one = deploy(running, folder, STACK_NAME, programs_folder(), **chosen)
     signing.activate(one, keys["es256"], folder / "authority")
     yield one

@@ -164,8 +164,8 @@ def test_only_the_function_that_rotates_may_write_who_signs() -> None:
         if statement["Action"] in writing:
             ((keys,),) = (condition.values() for condition in statement["Condition"].values())
             own = {f"job#{JOBS[role]}"} if role in JOBS else set()
-            records = {"signer"} if role == "RotateCertificateRole" else {"proof#*", "image#*", "idempotency#*"}
-            assert {*keys} <= records | own, role
+            records = {"proof#*", "image#*", "rate#*", "idempotency#*"}
+            assert {*keys} <= own | ({"signer"} if role == "RotateCertificateRole" else records), role
 
 
 def test_a_job_may_read_and_write_its_own_state() -> None:
