@@ -17,7 +17,7 @@ use crate::{
 
 /// The whole HTTP API, and the pages.
 pub fn all(service: Arc<Service>) -> Router {
-    finish(sign_routes().merge(verify_routes()).merge(proof_routes()), &service)
+    finish(sign_routes().merge(verify_routes()).merge(proof_routes()), service)
 }
 
 /// The same on one machine, where the service itself takes uploads, serves results, and shows what was measured.
@@ -30,22 +30,22 @@ pub fn local(service: Arc<Service>, uploads: Arc<LocalUploads>, measured: Arc<Me
         .with_state(receiving);
     let measuring = Router::new().route("/metrics", get(routes::metrics::metrics)).with_state(measured);
     let routes = sign_routes().merge(verify_routes()).merge(proof_routes());
-    finish(routes.merge(receiving).merge(measuring), &service)
+    finish(routes.merge(receiving).merge(measuring), service)
 }
 
 /// What signs, and what takes uploads for it.
 pub fn signing(service: Arc<Service>) -> Router {
-    finish(sign_routes(), &service)
+    finish(sign_routes(), service)
 }
 
 /// What verifies.
 pub fn verifying(service: Arc<Service>) -> Router {
-    finish(verify_routes(), &service)
+    finish(verify_routes(), service)
 }
 
 /// What shows proofs, pages and the state of the service.
 pub fn showing(service: Arc<Service>) -> Router {
-    finish(proof_routes(), &service)
+    finish(proof_routes(), service)
 }
 
 fn sign_routes() -> Router<Arc<Service>> {
@@ -68,8 +68,8 @@ fn proof_routes() -> Router<Arc<Service>> {
         .route("/proofs/{id}", get(routes::proofs::proof))
 }
 
-fn finish(routes: Router<Arc<Service>>, service: &Arc<Service>) -> Router {
-    middleware::around(routes.fallback(nothing_here).with_state(Arc::clone(service)), service)
+fn finish(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    middleware::around(routes.fallback(nothing_here), &service).with_state(service)
 }
 
 async fn nothing_here() -> ApiError {

@@ -45,7 +45,7 @@ pub use cors::{AllowedOrigins, AllowedOriginsError, CorsSettings};
 use crate::{error, service::Service};
 
 /// Puts everything around `routes`.
-pub(crate) fn around(routes: Router, service: &Arc<Service>) -> Router {
+pub(crate) fn around(routes: Router<Arc<Service>>, service: &Arc<Service>) -> Router<Arc<Service>> {
     let with = || Arc::clone(service);
     routes
         // The last one added is the outermost.

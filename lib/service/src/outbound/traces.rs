@@ -108,7 +108,7 @@ async fn send_all(collector: TraceCollector, mut spans: Receiver<SpanReport>) {
         let _timed_out = time::timeout(MAX_WAIT, gather).await;
         let question = Question::Post {
             content_type: "application/json",
-            body: message(batch).to_string().into_bytes(),
+            body: message(&batch).to_string().into_bytes(),
             answer_type: "application/json",
         };
         let sent = client.ask(&collector.url, question).await;
@@ -122,7 +122,7 @@ async fn send_all(collector: TraceCollector, mut spans: Receiver<SpanReport>) {
     }
 }
 
-fn message(spans: Vec<Value>) -> Value {
+fn message(spans: &[Value]) -> Value {
     let version = env!("CARGO_PKG_VERSION");
     json!({ "resourceSpans": [{
         "resource": { "attributes": [text("service.name", "credlink"), text("service.version", version)] },

@@ -6,6 +6,7 @@ mod answers;
 mod api_key_contract;
 mod cleanup;
 mod configuration;
+mod error_table;
 mod faults;
 mod following;
 mod http_client;

@@ -4,6 +4,7 @@ mod api_keys;
 mod cors;
 mod error_tracking;
 mod metrics;
+mod order;
 mod rate_limits;
 mod security_headers;
 mod traces;

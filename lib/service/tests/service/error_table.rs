@@ -1,0 +1,70 @@
+//! The names of failures and their statuses, which callers decide by.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use credlink_pipeline::signer::{Signer, SignerError, SigningAlgorithm};
+use credlink_service::{Ports, error::ErrorCode};
+
+use crate::support::{certificate, png, ports, ports_signing_with, post_form, service_with};
+
+const TABLE: [(ErrorCode, &str, u16); 20] = [
+    (ErrorCode::NoFileProvided, "NO_FILE_PROVIDED", 400),
+    (ErrorCode::InvalidRequest, "INVALID_REQUEST", 400),
+    (ErrorCode::InvalidFileType, "INVALID_FILE_TYPE", 400),
+    (ErrorCode::ValidationFailed, "VALIDATION_FAILED", 400),
+    (ErrorCode::Unauthorized, "UNAUTHORIZED", 401),
+    (ErrorCode::ProofNotFound, "PROOF_NOT_FOUND", 404),
+    (ErrorCode::UploadNotFound, "UPLOAD_NOT_FOUND", 404),
+    (ErrorCode::NotFound, "NOT_FOUND", 404),
+    (ErrorCode::MethodNotAllowed, "METHOD_NOT_ALLOWED", 405),
+    (ErrorCode::RequestTimeout, "REQUEST_TIMEOUT", 408),
+    (ErrorCode::IdempotencyConflict, "IDEMPOTENCY_CONFLICT", 409),
+    (ErrorCode::FileTooLarge, "FILE_TOO_LARGE", 413),
+    (ErrorCode::UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", 415),
+    (ErrorCode::RateLimitExceeded, "RATE_LIMIT_EXCEEDED", 429),
+    (ErrorCode::SigningFailed, "SIGNING_FAILED", 500),
+    (ErrorCode::ExtractionFailed, "EXTRACTION_FAILED", 500),
+    (ErrorCode::CertificateInvalid, "CERTIFICATE_INVALID", 500),
+    (ErrorCode::InternalError, "INTERNAL_ERROR", 500),
+    (ErrorCode::ServiceUnavailable, "SERVICE_UNAVAILABLE", 503),
+    (ErrorCode::Timeout, "TIMEOUT", 504),
+];
+
+#[test]
+fn names_and_statuses_stay() {
+    for (code, name, status) in TABLE {
+        assert_eq!((code.name(), code.status().as_u16()), (name, status));
+    }
+}
+
+/// A signer whose signatures are longer than it said.
+struct TooLong(Vec<Vec<u8>>);
+
+#[async_trait]
+impl Signer for TooLong {
+    fn algorithm(&self) -> SigningAlgorithm {
+        SigningAlgorithm::Es256
+    }
+
+    fn chain(&self) -> &[Vec<u8>] {
+        &self.0
+    }
+
+    fn signature_length(&self) -> usize {
+        64
+    }
+
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(vec![0; 100_000])
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_made_is_a_fault() {
+    let Ports { identity, .. } = ports_signing_with(Arc::new(TooLong(vec![certificate()])));
+    let service = service_with(Ports { identity, ..ports() }, &[]);
+    let refused = post_form(&service, "/sign", &[("image", None, &png(4, 4))]).await;
+    assert_eq!(refused.status, 500);
+    refused.error("SIGNING_FAILED");
+}
