@@ -116,7 +116,8 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
     };
     let report = environment::small_runtime()?
         .block_on(verify(image, &context))
-        .map_err(|cause| VerifyCommandError::Verify { image: files::name(&args.image), cause })?;
+        .map_err(|cause| VerifyCommandError::Verify { image: files::name(&args.image), cause })?
+        .without_thumbnails();
     let mut stdout = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut stdout, &report).map_err(io::Error::from)?;

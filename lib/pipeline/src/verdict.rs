@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     certificate::CertificateReport,
-    credential::{Status, StatusKind, ValidationState},
+    credential::{Status, StatusKind, THUMBNAIL, ValidationState},
     digest::Sha256Hash,
     extract::ExtractionReport,
     judged::Judged,
@@ -46,6 +46,17 @@ pub struct VerificationReport {
     pub timestamp: Timestamp,
     /// How long it took, in milliseconds.
     pub processing_time: u64,
+}
+
+impl VerificationReport {
+    /// The report without the pictures in its history, which may have a megabyte.
+    #[must_use]
+    pub fn without_thumbnails(mut self) -> Self {
+        for entry in self.ingredients.iter_mut().filter_map(Value::as_object_mut) {
+            entry.remove(THUMBNAIL);
+        }
+        self
+    }
 }
 
 /// The six answers behind the score.

@@ -6,6 +6,7 @@
 //! stores, which the specification treats as having none (C2PA 2.4, section 15.5).
 
 mod claim_signature;
+mod history;
 mod library_error;
 mod outline;
 mod port_signer;
@@ -17,6 +18,7 @@ mod witnesses;
 mod writing;
 
 pub use claim_signature::{ClaimSignature, MAX_CERTIFICATES, MAX_STAPLES, StampToken};
+pub(crate) use history::THUMBNAIL;
 pub(crate) use outline::names_one_signer;
 pub(crate) use reading::LibraryTrust;
 pub use reading::{CredentialReading, Status, StatusKind, ValidationState};

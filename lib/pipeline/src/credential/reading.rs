@@ -1,23 +1,21 @@
 //! Validates a manifest store against an image and says what it found, in our own terms.
 
 use std::{
-    collections::HashSet,
     io::Cursor,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
 use c2pa::{
-    Context, Ingredient, Manifest, Reader,
+    Context, Manifest, Reader,
     status_tracker::LogKind,
     validation_results::{StatusCodes, ValidationResults},
-    validation_status::ValidationStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use x509_parser::pem::Pem;
 
-use super::{ClaimSignature, ParentCredential, library_error, outline};
+use super::{ClaimSignature, ParentCredential, history::history, library_error, outline};
 use crate::{asset::Format, legacy::LegacyCredential, manifest::PROOF_LABEL, trust::TrustAnchors};
 
 /// The trust anchors as the library wants them. It judges ingredients by them; the active manifest's signer is judged
@@ -297,44 +295,4 @@ fn claim_signature(manifest: &Manifest, store: &[u8]) -> Option<ClaimSignature> 
     let info = manifest.signature_info()?;
     let chain = Pem::iter_from_buffer(info.cert_chain().as_bytes()).filter_map(Result::ok);
     Some(ClaimSignature { chain: chain.map(|pem| pem.contents).collect(), ..ClaimSignature::default() })
-}
-
-/// The most entries in a history; longer ones are cut, the oldest first.
-const MAX_HISTORY: usize = 200;
-
-/// The ingredients of the active manifest, then theirs, and so on. Each manifest is entered once.
-fn history(reader: &Reader, active: &Manifest) -> Vec<Value> {
-    let mut seen: HashSet<&str> = active.label().into_iter().collect();
-    let mut entries = Vec::new();
-    let mut level: Vec<(usize, &Ingredient)> = active.ingredients().iter().map(|i| (1, i)).collect();
-    while !level.is_empty() && entries.len() < MAX_HISTORY {
-        let mut next = Vec::new();
-        for (depth, ingredient) in level {
-            let manifest = ingredient.active_manifest().and_then(|label| reader.get_manifest(label));
-            entries.push(history_entry(depth, ingredient, manifest));
-            if let Some(manifest) = manifest
-                && manifest.label().is_some_and(|label| seen.insert(label))
-            {
-                next.extend(manifest.ingredients().iter().map(|i| (depth + 1, i)));
-            }
-        }
-        level = next;
-    }
-    entries.truncate(MAX_HISTORY);
-    entries
-}
-
-fn history_entry(depth: usize, ingredient: &Ingredient, manifest: Option<&Manifest>) -> Value {
-    json!({
-        "depth": depth,
-        "title": ingredient.title(),
-        "format": ingredient.format(),
-        "relationship": ingredient.relationship(),
-        "manifest": ingredient.active_manifest(),
-        "issuer": manifest.and_then(Manifest::issuer),
-        "signedAt": manifest.and_then(Manifest::time),
-        "claimGenerator": manifest.and_then(|manifest| manifest.claim_generator_info.as_ref()?.first().map(|info| &info.name)),
-        "validationState": ingredient.validation_results().map(|results| format!("{:?}", results.validation_state()).to_lowercase()),
-        "failures": ingredient.validation_status().unwrap_or_default().iter().map(ValidationStatus::code).collect::<Vec<_>>(),
-    })
 }

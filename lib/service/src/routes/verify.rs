@@ -31,12 +31,19 @@ pub(crate) async fn verify_image(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let thumbnails = wants_thumbnails(request.uri().query());
     let image = read(&service, request).await?;
     let worker = Arc::clone(&service);
     let trust = service.ports.identity.trust().await.map_err(signer_failed)?;
     let work = move || async move { verify(image, &worker.verify_context(&trust)).await };
     let report = service.workers.run(work).await.map_err(broken_off)?.map_err(|error| refused(&error))?;
+    let report = if thumbnails { report } else { report.without_thumbnails() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(report)).into_response())
+}
+
+/// Pictures of ingredients come only to those who ask for them with `?thumbnails=true`: others have no use for a megabyte.
+fn wants_thumbnails(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair == "thumbnails=true"))
 }
 
 async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
