@@ -169,7 +169,7 @@ impl Uploads for LocalUploads {
     /// The result gets a name of its own: that of the proof stands in the image, for everybody to read.
     async fn keep_result(
         &self,
-        _: ProofId,
+        proof: ProofId,
         pieces: Vec<Bytes>,
         content_type: &str,
         content_disposition: &str,
@@ -184,6 +184,7 @@ impl Uploads for LocalUploads {
             length: pieces.iter().map(Bytes::len).sum(),
         };
         self.blocking(move |folder| folder.keep_result(name, &head, &pieces, now)).await?;
-        Ok(ResultUrl { url: Address::Path(format!("/results/{name}")), expires_at })
+        // A browser follows the redirect by itself and sees no header of it; the address still tells the proof.
+        Ok(ResultUrl { url: Address::Path(format!("/results/{name}?proof={proof}")), expires_at })
     }
 }

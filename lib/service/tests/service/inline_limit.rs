@@ -61,7 +61,9 @@ async fn a_result_over_the_inline_limit_is_fetched_elsewhere() {
 
     let path = answer.header("location").strip_prefix(&format!("http://{HOST}")).unwrap();
     let proof = kept["proofUri"].as_str().unwrap().rsplit('/').next().unwrap();
-    assert!(!path.contains(proof), "the proof's id stands in the image, for everybody");
+    let (name, query) = path.split_once('?').unwrap();
+    assert!(!name.contains(proof), "the proof's id stands in the image, for everybody");
+    assert_eq!(query, format!("proof={proof}"), "browsers see nothing else of the redirect");
     let signed = get(&local.router, path, &[]).await;
     assert_eq!(signed.status, 200);
     assert_eq!(signed.header("content-type"), "image/png");
