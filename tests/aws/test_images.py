@@ -91,7 +91,7 @@ def test_proof_uris_lead_to_the_api(stack: Stack) -> None:
 
 def test_the_pages_work_behind_a_stage(stack: Stack) -> None:
     proof = "/proofs/" + sign(stack, small("png"), "image/png").headers["X-Proof-Uri"].rpartition("/")[2]
-    for path in ("/", proof):
+    for path in ("/", "/sign.html", proof):
         page = stack.call("GET", path, headers={"Accept": "text/html"})
         assert page.status_code == 200
         assert page.headers["Content-Type"].startswith("text/html")

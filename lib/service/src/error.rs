@@ -220,9 +220,10 @@ pub(crate) fn code_of(response: &Response) -> Option<ErrorCode> {
         return Some(error.code());
     }
     let status = response.status();
-    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_meant = kind == b"application/json" || kind.starts_with(b"text/html");
     match status {
-        _ if json || !(status.is_client_error() || status.is_server_error()) => None,
+        _ if is_meant || !(status.is_client_error() || status.is_server_error()) => None,
         StatusCode::NOT_FOUND => Some(ErrorCode::NotFound),
         StatusCode::METHOD_NOT_ALLOWED => Some(ErrorCode::MethodNotAllowed),
         _ if status.is_client_error() => Some(ErrorCode::InvalidRequest),
@@ -230,8 +231,8 @@ pub(crate) fn code_of(response: &Response) -> Option<ErrorCode> {
     }
 }
 
-/// The failure that `response` stands for; `None` when it is a success, or the report of a handler under a
-/// failing status (health).
+/// The failure that `response` stands for; `None` when it is a success, or what a handler shows under a failing status:
+/// the report of health, or a page for people.
 fn failure(response: &mut Response) -> Option<ApiError> {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         return Some(error);

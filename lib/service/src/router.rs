@@ -60,10 +60,9 @@ fn verify_routes() -> Router<Arc<Service>> {
 
 fn proof_routes() -> Router<Arc<Service>> {
     Router::new()
-        .route("/", get(routes::page::index))
-        .route("/app.js", get(routes::page::script))
-        .route("/style.css", get(routes::page::style))
-        .route("/icon.svg", get(routes::page::icon))
+        .route("/", get(routes::page::verify))
+        .route("/sign.html", get(routes::page::sign))
+        .route("/assets/{name}", get(routes::page::asset))
         .route("/health", get(routes::health::health))
         .route("/proofs/{id}", get(routes::proofs::proof))
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, RawQuery, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderValue, header},
-    response::Response,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
 use credlink_pipeline::proof::{ProofId, ProofRecord, ProofStoreError};
 
-use super::page::page;
+use super::page::{self, page};
 use crate::{
     error::{ApiError, ErrorCode},
     etag::tagged,
@@ -30,34 +30,34 @@ const HTML: &str = "text/html";
 /// A proof may be deleted, and get a time-stamp; a cache must not outlive that for long.
 const MAX_AGE_SECONDS: i64 = 300;
 
-/// Answers in the form that the caller's `Accept` likes best, JSON by default.
+/// Answers in the form that the caller's `Accept` likes best, JSON by default. Who asks for a page gets one of an unknown
+/// proof, too.
 pub(crate) async fn proof(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id: ProofId = id.map_err(|_| unknown())?.parse().map_err(|_| unknown())?;
-    let (mut response, record) = match negotiate(&request, &[JSON, C2PA, HTML]) {
-        Some(C2PA) => {
-            let proof = service.ports.proofs.proof(id, service.ports.clock.now()).await;
-            let proof = proof.map_err(store_failed)?.ok_or_else(unknown)?;
-            let embedded = query.is_some_and(|query| query.split('&').any(|part| part == "store=embedded"));
-            let stamped = if embedded { None } else { stamped_store(&service, &proof.record).await };
-            (tagged(&request, C2PA, stamped.unwrap_or(proof.manifest_store)), proof.record)
-        }
-        Some(HTML) => {
-            let record = find(&service, id).await?;
-            (page(tagged(&request, "text/html; charset=utf-8", proof_page::html(&record).into())), record)
-        }
-        _ => {
-            let record = find(&service, id).await?;
-            let json = serde_json::to_vec(&record).map_err(ApiError::internal)?;
-            (tagged(&request, JSON, Bytes::from(json)), record)
-        }
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    let wanted = Wanted {
+        form: negotiate(&request, &[JSON, C2PA, HTML]).unwrap_or(JSON),
+        embedded: query.is_some_and(|query| query.split('&').any(|part| part == "store=embedded")),
     };
-    describe(response.headers_mut(), &record, &service);
-    Ok(response)
+    match find(&service, id, &wanted, &request).await? {
+        Some((mut response, record)) => {
+            describe(response.headers_mut(), &record, &service);
+            Ok(response)
+        }
+        None if wanted.form == HTML => Ok(unknown_page()),
+        None => Err(unknown()),
+    }
+}
+
+/// What the caller asks for.
+struct Wanted {
+    form: &'static str,
+    /// The manifest store without a time-stamp that came later.
+    embedded: bool,
 }
 
 /// The copy with a time-stamp. What was embedded is worth having when it cannot be read.
@@ -70,9 +70,27 @@ async fn stamped_store(service: &Service, record: &ProofRecord) -> Option<Bytes>
     })
 }
 
-async fn find(service: &Service, id: ProofId) -> Result<ProofRecord, ApiError> {
-    let record = service.ports.proofs.record(id, service.ports.clock.now()).await;
-    record.map_err(store_failed)?.ok_or_else(unknown)
+async fn find(
+    service: &Service,
+    id: Option<ProofId>,
+    wanted: &Wanted,
+    request: &HeaderMap,
+) -> Result<Option<(Response, ProofRecord)>, ApiError> {
+    let Some(id) = id else { return Ok(None) };
+    let (proofs, now) = (&service.ports.proofs, service.ports.clock.now());
+    if wanted.form == C2PA {
+        let Some(proof) = proofs.proof(id, now).await.map_err(store_failed)? else { return Ok(None) };
+        let stamped = if wanted.embedded { None } else { stamped_store(service, &proof.record).await };
+        let store = stamped.unwrap_or(proof.manifest_store);
+        return Ok(Some((tagged(request, C2PA, store), proof.record)));
+    }
+    let Some(record) = proofs.record(id, now).await.map_err(store_failed)? else { return Ok(None) };
+    let response = if wanted.form == HTML {
+        page(tagged(request, page::HTML, proof_page::html(&record).into()))
+    } else {
+        tagged(request, JSON, serde_json::to_vec(&record).map_err(ApiError::internal)?.into())
+    };
+    Ok(Some((response, record)))
 }
 
 fn describe(headers: &mut HeaderMap, record: &ProofRecord, service: &Service) {
@@ -85,6 +103,15 @@ fn describe(headers: &mut HeaderMap, record: &ProofRecord, service: &Service) {
             headers.insert(name, value);
         }
     }
+}
+
+fn unknown_page() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(page::HTML)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::VARY, HeaderValue::from_static("Accept")),
+    ];
+    page((StatusCode::NOT_FOUND, headers, proof_page::unknown()).into_response())
 }
 
 fn unknown() -> ApiError {

@@ -1,6 +1,9 @@
 //! What callers get when all is well.
 
+use std::collections::HashSet;
+
 use axum::{
+    Router,
     body::Body,
     http::{Request, StatusCode},
 };
@@ -53,7 +56,7 @@ async fn a_signed_image_is_valid_and_its_proof_is_kept() {
     assert_eq!(record["manifestHash"], signed.header("x-manifest-hash"));
 }
 
-async fn signed() -> (axum::Router, String, Answer) {
+async fn signed() -> (Router, String, Answer) {
     let service = service();
     let signed = post_form(&service, "/sign", &[("image", None, &png(8, 8))]).await;
     let path = signed.header("x-proof-uri").strip_prefix("http://127.0.0.1:3001").unwrap().to_owned();
@@ -103,7 +106,7 @@ async fn who_has_a_proof_already_is_not_sent_it_again() {
 #[tokio::test]
 async fn head_is_get_without_the_body() {
     let (service, path, _) = signed().await;
-    for path in [path.as_str(), "/", "/app.js", "/health"] {
+    for path in [path.as_str(), "/", "/sign.html", "/assets/verify.js", "/health"] {
         let got = get(&service, path, &[]).await;
         let head = send(&service, Request::head(path).body(Body::empty()).unwrap()).await;
         assert_eq!(head.status, got.status);
@@ -116,21 +119,57 @@ async fn head_is_get_without_the_body() {
 #[tokio::test]
 async fn the_page_needs_nothing_from_elsewhere() {
     let service = service();
-    let page = get(&service, "/", &[]).await;
-    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    let policy = page.header("content-security-policy");
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    let html = str::from_utf8(&page.body).unwrap();
-    assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("<style"));
-    for reference in html.split(['"', ' ']).filter(|word| word.starts_with('/') && word.contains('.')) {
-        let answer = get(&service, reference, &[]).await;
-        assert_eq!(answer.status, StatusCode::OK, "{reference}");
-        let again = get(&service, reference, &[("if-none-match", answer.header("etag"))]).await;
-        assert_eq!(again.status, StatusCode::NOT_MODIFIED);
+    for path in ["/", "/sign.html"] {
+        let page = get(&service, path, &[]).await;
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        let html = str::from_utf8(&page.body).unwrap();
+        assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("<style"));
+        let scripts = html.split('"').filter(|word| word.starts_with("assets/")).map(str::to_owned);
+        all_are_there(&service, scripts.collect()).await;
     }
-    for file in ["/", "/app.js", "/style.css", "/icon.svg"] {
-        let text = String::from_utf8(get(&service, file, &[]).await.body.to_vec()).unwrap();
-        assert!(!text.contains("https://") && !text.contains("@import"), "{file}");
+    let missing = get(&service, "/assets/../Cargo.toml", &[]).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    get(&service, "/assets/other.js", &[]).await.error("NOT_FOUND");
+}
+
+/// Fetches the assets, and those that they import in turn.
+async fn all_are_there(service: &Router, mut left: Vec<String>) {
+    let mut seen = HashSet::new();
+    while let Some(name) = left.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let answer = get(service, &format!("/{name}"), &[]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name}");
+        let again = get(service, &format!("/{name}"), &[("if-none-match", answer.header("etag"))]).await;
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED);
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(!text.contains("https://") && !text.contains("@import"), "{name}");
+        let imports = text.split('"').filter_map(|word| word.strip_prefix("./"));
+        left.extend(imports.map(|import| format!("assets/{import}")));
+    }
+    assert!(seen.len() > 5, "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_unknown_proof_has_a_page_for_people_only() {
+    let service = service();
+    for id in ["123e4567-e89b-42d3-a456-426614174000", "nonsense"] {
+        let path = format!("/proofs/{id}");
+        let page = get(&service, &path, &[("accept", "text/html,*/*;q=0.8")]).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(page.header("vary"), "Accept");
+        assert!(page.header("content-security-policy").contains("default-src 'none'"));
+        assert!(str::from_utf8(&page.body).unwrap().contains("There is no such proof"));
+        for accept in ["*/*", "application/json", "application/c2pa"] {
+            let answer = get(&service, &path, &[("accept", accept)]).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND);
+            answer.error("PROOF_NOT_FOUND");
+        }
     }
 }
 
