@@ -14,7 +14,7 @@ DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python salvage cleanup-figures e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python browser salvage cleanup-figures e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -47,9 +47,17 @@ test-rust: .tools/aws/installed ## Run the Rust tests
 
 # All targets: the same selection of packages and features that the Rust tests were built with, so nothing is built
 # twice.
-test-python: .venv/installed ## Run the black-box tests against the built program
+test-python: .venv/installed browser ## Run the black-box tests against the built program
 	cargo build --workspace --all-targets
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/python $(PYTEST_FLAGS)
+
+# The pages are tested in the browser of the system. Playwright's own are never downloaded.
+browser: ## Install the Debian package chromium, if it is missing
+	@command -v chromium >/dev/null || { \
+		as_root=$$(if ((EUID)); then echo sudo; fi); \
+		$$as_root apt-get update; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; \
+	}
 
 # The template as it is, in a local AWS, with the functions as cargo builds them for this machine.
 salvage: .venv/installed ## Damage 1,000 signed files, verify them, and write the figures into docs/salvage.md

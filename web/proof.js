@@ -13,7 +13,7 @@ if (place) {
   place.prepend(button("Download the manifest store", "", async () => {
     said.textContent = "";
     try {
-      save(await manifestStore(location.pathname));
+      save(await manifestStore(`${location.pathname}?store=embedded`));
     } catch (error) {
       said.textContent = error.message;
     }

@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 import credlink
+import page_states
+import pages
 from credlink import Service
 
 
@@ -45,3 +48,32 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser without a window and without a past."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=pages.chromium(), args=pages.FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service for its pages: as on AWS it takes only short images inside of requests. It trusts whom
+    `page_states` trusts."""
+    data = tmp_path_factory.mktemp("pages")
+    credlink.make_keys(data, "p-256")
+    (data / "anchors.pem").write_text(page_states.anchors())
+    (data / "stamps.pem").write_text(page_states.stamp_anchors())
+    service = credlink.start(
+        data,
+        data / "service.log",
+        INLINE_LIMIT_BYTES=str(pages.INLINE_LIMIT),
+        TRUST_ANCHORS=str(data / "anchors.pem"),
+        TSA_ANCHORS=str(data / "stamps.pem"),
+        REVOCATION_FETCH="false",
+    )
+    yield service
+    service.stop()
