@@ -15,5 +15,5 @@ fn main() -> ExitCode {
 async fn show() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
     let service = deployment.service(deployment.known_identity().await?, None)?;
-    http::serve(router::showing(service)).await
+    http::serve(router::showing(service), deployment.measured()?).await
 }

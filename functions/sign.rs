@@ -15,5 +15,5 @@ fn main() -> ExitCode {
 async fn sign() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
     let service = deployment.service(deployment.signing_identity().await?, Some(deployment.uploads()?))?;
-    http::serve(router::signing(service)).await
+    http::serve(router::signing(service), deployment.measured()?).await
 }

@@ -15,5 +15,5 @@ fn main() -> ExitCode {
 async fn verify() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
     let service = deployment.service(deployment.known_identity().await?, Some(deployment.uploads()?))?;
-    http::serve(router::verifying(service)).await
+    http::serve(router::verifying(service), deployment.measured()?).await
 }

@@ -21,10 +21,12 @@ use super::{
     auto_sign::AutoSign,
     failure_queue::FailureQueue,
     health_metrics::{DeadLetters, RecordedCertificateEnd},
+    http::Measured,
     idempotency::DynamoIdempotency,
     identity::{KnownIdentity, SigningIdentity},
     job_store::AwsJobStore,
     jobs::{JobFunction, Place},
+    metric_lines::MetricLines,
     objects::Bucket,
     rate_limits::DynamoRateLimiter,
     rotation::FunctionRotation,
@@ -42,17 +44,19 @@ use crate::{
         health::{HealthMetrics, Measurement, Reachable, StoredProofs},
     },
     logging::{self, LogFormat},
+    metrics::Metrics,
     outbound::{self, Delivery, FaultReports},
     uploads::Uploads,
 };
 
 /// The deployment that a function belongs to.
-#[derive(Debug)]
 pub struct Deployment {
     config: Config,
     sdk: SdkConfig,
     s3: OnceLock<aws_sdk_s3::Client>,
     dynamo: OnceLock<aws_sdk_dynamodb::Client>,
+    /// What requests measured.
+    lines: MetricLines,
 }
 
 /// Why a function cannot start.
@@ -89,7 +93,13 @@ impl Deployment {
         let config = Config::from_env(|name| env::var(name).ok())?;
         let filter = config.log.filter.clone().unwrap_or_else(|| logging::filter("info"));
         logging::start(config.log.format.unwrap_or(LogFormat::Json), filter, false);
-        Ok(Self { config, sdk: credlink_aws::on_lambda()?, s3: OnceLock::new(), dynamo: OnceLock::new() })
+        Ok(Self {
+            config,
+            sdk: credlink_aws::on_lambda()?,
+            s3: OnceLock::new(),
+            dynamo: OnceLock::new(),
+            lines: MetricLines::new(),
+        })
     }
 
     /// The name that metrics carry.
@@ -138,9 +148,18 @@ impl Deployment {
                 .sentry
                 .clone()
                 .map(|dsn| FaultReports::new(dsn, Delivery::Before)),
+            metrics: Metrics::new(Arc::new(self.lines.clone())),
             proof_storage: "aws",
             ..Entrance::default()
         })
+    }
+
+    /// Where the measurements of requests go.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn measured(&self) -> Result<Measured, DeploymentError> {
+        Ok(Measured { lines: self.lines.clone(), stack: self.stack()? })
     }
 
     /// Proofs in the deployment's table and bucket.

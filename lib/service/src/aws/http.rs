@@ -2,22 +2,50 @@
 
 use std::time::{Duration, SystemTime};
 
-use axum::{Router, extract::Request, middleware::map_request};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{map_request, map_response_with_state},
+    response::Response,
+};
+use credlink_pipeline::timestamp::Clock as _;
 use lambda_http::{RequestExt as _, request::RequestContext};
 use lambda_runtime::Error;
 use tokio::time::Instant;
 
+use super::metric_lines::MetricLines;
+use crate::clock::SystemClock;
 use crate::middleware::{Caller, request_id::REQUEST_ID_HEADER, timeout::Deadline};
 
 /// What the answer itself needs of the time that Lambda gives: it is encoded, and sent to the gateway.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
-/// Answers invocations with `router` until Lambda ends the process.
+/// Where the measurements of a function go, and under which name.
+#[derive(Clone)]
+pub struct Measured {
+    /// They are kept here.
+    pub lines: MetricLines,
+    /// The name that they carry.
+    pub stack: String,
+}
+
+/// Answers invocations with `router` until Lambda ends the process. What was `measured` meanwhile is written before each
+/// answer, because afterwards the process may be frozen.
 ///
 /// # Errors
 /// When the runtime interface fails.
-pub async fn serve(router: Router) -> Result<(), Error> {
-    lambda_http::run(router.layer(map_request(take_over_context))).await
+pub async fn serve(router: Router, measured: Measured) -> Result<(), Error> {
+    let router = router
+        .layer(map_request(take_over_context))
+        .layer(map_response_with_state(measured, write_measurements));
+    lambda_http::run(router).await
+}
+
+async fn write_measurements(State(measured): State<Measured>, response: Response) -> Response {
+    if let Err(error) = measured.lines.flush(&measured.stack, SystemClock.now()) {
+        tracing::error!(%error, "measurements are not written");
+    }
+    response
 }
 
 /// A caller without a request id of its own gets the gateway's, which its access log and its own errors show too; the
