@@ -53,7 +53,7 @@ def sign(service: Service, image: bytes, **headers: str):
     return service.session.post(f"{service.url}/sign", files=files, headers=headers, timeout=DEADLINE)
 
 
-@pytest.mark.parametrize("path", ["/", "/app.js", "/health", "/proofs/x", "/sign", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/assets/style.css", "/health", "/proofs/x", "/sign", "/nothing"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"])
 def test_every_answer_has_the_security_headers(service: Service, method: str, path: str) -> None:
     answer = service.session.request(method, service.url + path, timeout=DEADLINE)
@@ -103,6 +103,21 @@ def test_a_key_opens_the_service_and_is_kept_nowhere(guarded: Service) -> None:
     assert api(guarded.data, "revoke", made["id"])["state"] == "revoked"
     assert run("keys", "api", "revoke", "0123456789abcdef", "--data", guarded.data).returncode == 2
     assert run("keys", "api", "create", "--name", "x", "--scope", "all", "--data", guarded.data).returncode == 2
+
+
+def test_measurements_are_for_who_may_administer(guarded: Service) -> None:
+    admin = api(guarded.data, "create", "--name", "scraper", "--scope", "admin")["key"]
+    signing = api(guarded.data, "create", "--name", "desk", "--scope", "sign")["key"]
+    assert sign(guarded, corpus()["jpeg-exif"], **{"X-API-Key": signing}).status_code == 200
+
+    def ask(**headers: str):
+        return guarded.session.get(f"{guarded.url}/metrics", headers=headers, timeout=DEADLINE)
+
+    assert [ask().status_code, ask(**{"X-API-Key": signing}).status_code] == [401, 401]
+    text = ask(**{"X-API-Key": admin}).text
+    assert 'http_requests_total{method="POST",route="/sign",status="200"} 1' in text
+    assert 'image_signing_total{format="jpeg",success="true"} 1' in text
+    assert 'errors_total{type="unauthorized"}' in text.lower()
 
 
 def test_a_repeated_request_gets_the_same_image_also_after_a_restart(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ async fn without_a_good_key_nobody_gets_in() {
 #[tokio::test]
 async fn what_is_public_stays_public() {
     let (service, _) = guarded().await;
-    for path in ["/", "/app.js", "/style.css", "/icon.svg", "/health"] {
+    for path in ["/", "/sign.html", "/assets/style.css", "/assets/icon.svg", "/health"] {
         assert_eq!(get(&service, path, &[]).await.status, 200, "{path}");
     }
     get(&service, "/proofs/x", &[]).await.error("PROOF_NOT_FOUND");
