@@ -37,7 +37,7 @@ def test_removals_of_proofs_reach_their_function_alone(deployed: Stack) -> None:
 def test_schedules_are_there(deployed: Stack) -> None:
     schedules = deployed.client("scheduler").list_schedules(NamePrefix=deployed.name)["Schedules"]
     names = {one["Name"].removeprefix(f"{deployed.name}-") for one in schedules}
-    assert names == {"nightly", "daily", "everyfiveminutes"}
+    assert names == {"nightly", "restamp", "daily", "everyfiveminutes"}
 
 
 def test_no_key_is_made_where_keys_are_given(deployed: Stack, signing_keys: dict[str, str]) -> None:
