@@ -110,7 +110,7 @@ impl KeyFolder {
         for name in PRIVATE_FILES {
             tighten(&self.join(name));
         }
-        if leftovers(&self.0).next().is_none() {
+        if self.all_leftovers().next().is_none() {
             return;
         }
         let lock = open_lock(&self.join(LOCK)).and_then(|file| match file.try_lock() {
@@ -121,6 +121,12 @@ impl KeyFolder {
         if let Ok(file) = lock {
             LockedFolder { folder: self.clone(), _lock: file }.remove_leftovers();
         }
+    }
+
+    /// What killed processes left half-written.
+    fn all_leftovers(&self) -> impl Iterator<Item = PathBuf> {
+        let below = [PREVIOUS, "trust", CANDIDATES, REQUESTS].map(|name| self.join(name));
+        [self.0.clone()].into_iter().chain(below).flat_map(|folder| leftovers(&folder))
     }
 }
 
@@ -184,14 +190,11 @@ impl LockedFolder {
     }
 
     fn remove_leftovers(&self) {
-        let folders = [PREVIOUS, "trust", CANDIDATES, REQUESTS].map(|name| self.join(name));
-        for folder in [self.path().to_owned()].into_iter().chain(folders) {
-            for path in leftovers(&folder) {
-                match fs::remove_file(&path) {
-                    Ok(()) => tracing::info!(path = %path.display(), "removed a half-written file"),
-                    Err(error) => {
-                        tracing::warn!(path = %path.display(), %error, "cannot remove a half-written file");
-                    }
+        for path in self.all_leftovers() {
+            match fs::remove_file(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "removed a half-written file"),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "cannot remove a half-written file");
                 }
             }
         }
@@ -262,7 +265,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn leftovers(folder: &Path) -> impl Iterator<Item = PathBuf> {
+fn leftovers(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY))

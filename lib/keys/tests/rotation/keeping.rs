@@ -25,6 +25,19 @@ async fn keys_whose_certificates_expired_are_disabled_then_deleted() {
 }
 
 #[tokio::test]
+async fn a_run_removes_what_a_killed_one_left_half_written() {
+    let place = InFolder::new(AuthorityChoice::Auto);
+    let left = ["", "candidates", "requests", "previous"]
+        .map(|folder| place.keys().join(folder).join(".new-killed"));
+    for path in &left {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "half of a key").unwrap();
+    }
+    assert!(matches!(place.run(Trigger::WhenDue).await.unwrap().outcome, Outcome::NotDue { .. }));
+    assert!(left.iter().all(|path| !path.exists()));
+}
+
+#[tokio::test]
 async fn in_a_folder_the_chain_outlives_its_key() {
     let place = InFolder::new(AuthorityChoice::Auto);
     place.clock.advance_days(345);

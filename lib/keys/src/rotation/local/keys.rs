@@ -57,7 +57,12 @@ impl KeyKeeper for FolderKeys {
 
     async fn candidates(&self) -> Result<Vec<CandidateKey>, Fault> {
         let folder = self.0.clone();
-        blocking(move || candidates(&folder).map_err(fault(folder.path()))).await
+        blocking(move || {
+            // Every run asks this first: what a killed one left half-written may be a key.
+            folder.tidy();
+            candidates(&folder).map_err(fault(folder.path()))
+        })
+        .await
     }
 
     async fn sign_request(&self, key: &CandidateKey, message: &[u8]) -> Result<Vec<u8>, Fault> {
