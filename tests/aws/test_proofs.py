@@ -79,9 +79,12 @@ def test_an_expired_proof_is_not_found_before_it_is_removed(stack: Stack) -> Non
         ExpressionAttributeNames={"#record": "record"},
         ExpressionAttributeValues={":record": {"S": json.dumps(record)}},
     )
-    for accept in ("application/json", "application/c2pa", "text/html"):
+    for accept in ("application/json", "application/c2pa"):
         answer = stack.call("GET", f"/proofs/{name}", headers={"Accept": accept})
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "PROOF_NOT_FOUND")
+    page = stack.call("GET", f"/proofs/{name}", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert record["imageHash"] not in page.text
     report = stack.call("POST", "/verify", data=signed.content, headers={"Content-Type": "image/jpeg"}).json()
     assert report["details"]["hasProofUri"]
     assert not report["details"]["proofFound"]
