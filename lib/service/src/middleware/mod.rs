@@ -8,7 +8,7 @@
 //! | `cors` | whose pages may call |
 //! | `body_limits` | how much of a body is read, and what becomes of the rest |
 //! | `access_log` | one line for each request |
-//! | [`error`](crate::error) | the envelope around every failure |
+//! | [`error`] | the envelope around every failure |
 //! | `metrics` | how many, and how long |
 //! | `rate_limits` | how often a client may ask |
 //! | `api_keys` | who may ask |
