@@ -79,8 +79,9 @@ def test_everything_is_done_by_keyboard(browser: Browser, paged: Service, tmp_pa
             page.keyboard.press("Tab")
             if focused(page) == "The whole report as JSON":
                 break
+        assert focused(page) == "The whole report as JSON"
         page.keyboard.press("Enter")
-        page.locator("pre").wait_for()
+        page.wait_for_function("document.querySelector('details pre').textContent.startsWith('{')", timeout=10_000)
         assert page.locator("pre").inner_text().startswith("{")
 
 
