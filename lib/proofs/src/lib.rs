@@ -5,6 +5,7 @@
 //! [`LocalProofStore`] keeps proofs in a folder, which several processes may use at once;
 //! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3.
 
+mod archive;
 pub mod aws;
 mod catalogue;
 #[cfg(any(test, feature = "contract"))]
@@ -14,6 +15,7 @@ mod memory;
 mod statistics;
 pub mod upkeep;
 
+pub use archive::ProofArchive;
 pub use local::LocalProofStore;
 pub use memory::MemoryProofStore;
 pub use statistics::{Census, ProofCounts, ProofStatistics};
