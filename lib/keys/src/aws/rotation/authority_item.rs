@@ -12,7 +12,7 @@
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 
-use super::call::{self, Call};
+use super::revised_item::{self, RevisedItem};
 use crate::{
     aws::item::{self, Attributes, Item},
     rotation::ports::{Fault, RotationId},
@@ -47,16 +47,15 @@ impl AuthorityState {
         self.roots.first().map_or(&[], Vec::as_slice)
     }
 
-    fn to_item(&self, revision: u64) -> Item {
-        let mut item = item::key(AUTHORITY);
+    fn attributes(&self) -> Item {
         let attributes = [
-            ("revision", item::number(revision)),
             ("rootKey", item::text(&self.root_key)),
             ("roots", item::certificates(&self.roots)),
             ("intermediateKey", item::text(&self.intermediate_key)),
             ("intermediate", item::certificates(std::slice::from_ref(&self.intermediate))),
         ];
-        item.extend(attributes.map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value)));
+        let mut item =
+            Item::from(attributes.map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value)));
         if let Some(issued) = &self.issued {
             item.insert("issuedFor".to_owned(), item::text(&issued.rotation.to_string()));
             item.insert("issued".to_owned(), item::certificates(&issued.chain));
@@ -78,7 +77,7 @@ impl AuthorityState {
             intermediate: intermediate.ok_or("its attribute `intermediate` is empty")?,
             issued: item.contains_key("issuedFor").then(|| Issued::parse(&attributes)).transpose()?,
         };
-        Ok((attributes.number("revision")?, state))
+        Ok((revised_item::revision(&attributes)?, state))
     }
 }
 
@@ -92,60 +91,32 @@ impl Issued {
 
 /// Where the authority is written down. Takes `dynamodb:GetItem` and `dynamodb:PutItem`.
 #[derive(Clone, Debug)]
-pub(super) struct AuthorityItem {
-    client: Client,
-    table: String,
-}
+pub(super) struct AuthorityItem(RevisedItem);
 
 impl AuthorityItem {
     pub(super) fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self(RevisedItem::new(client, table, AUTHORITY))
     }
 
     /// For people: where it is.
     pub(super) fn place(&self) -> String {
-        format!("table {} (pk=signer, sk={AUTHORITY})", self.table)
+        self.0.place()
     }
 
     /// How to begin with another authority.
     pub(super) fn begin_anew(&self) -> String {
-        format!(
-            "delete it to begin with a new authority and a new root: aws dynamodb delete-item --table-name {} --key \
-             '{{\"pk\":{{\"S\":\"signer\"}},\"sk\":{{\"S\":\"{AUTHORITY}\"}}}}'",
-            self.table
-        )
+        format!("delete it to begin with a new authority and a new root: {}", self.0.deletion())
     }
 
     /// The authority and its revision; `None` before its first use.
     pub(super) async fn read(&self) -> Result<Option<(u64, AuthorityState)>, Fault> {
-        let place = self.place();
-        let call = Call { resource: &place, permission: "dynamodb:GetItem" };
-        let request = self.client.get_item().table_name(&self.table).set_key(Some(item::key(AUTHORITY)));
-        let answer = request.consistent_read(true).send().await.map_err(|error| call.failed(&error))?;
-        let parsed = answer.item.as_ref().map(AuthorityState::parse).transpose();
-        parsed.map_err(|problem| Fault::lasting(place.clone(), problem, self.begin_anew()))
+        let parsed = self.0.read().await?.as_ref().map(AuthorityState::parse).transpose();
+        parsed.map_err(|problem| Fault::lasting(self.place(), problem, self.begin_anew()))
     }
 
     /// Replaces the authority if its revision is still `expected` (`None`: if there is none yet); false when somebody
     /// else wrote meanwhile.
     pub(super) async fn write(&self, state: &AuthorityState, expected: Option<u64>) -> Result<bool, Fault> {
-        let revision = expected.unwrap_or(0).saturating_add(1);
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(state.to_item(revision)));
-        let request = match expected {
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", item::number(revision)),
-            None => request.condition_expression("attribute_not_exists(pk)"),
-        };
-        let place = self.place();
-        let call = Call { resource: &place, permission: "dynamodb:PutItem" };
-        match request.send().await {
-            Ok(_) => Ok(true),
-            // An attempt whose answer was lost has been made again by the client; what is written tells.
-            Err(error) if call::has_code(&error, &["ConditionalCheckFailedException"]) => {
-                Ok(self.read().await?.is_some_and(|found| found == (revision, state.clone())))
-            }
-            Err(error) => Err(call.failed(&error)),
-        }
+        Ok(self.0.write(state.attributes(), expected).await?.is_some())
     }
 }

@@ -9,7 +9,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
-use super::call::{self, Call};
+use super::revised_item::{self, RevisedItem};
 use crate::{
     aws::item::{self, Attributes, Item},
     rotation::ports::{Fault, RotationJournal, SwapError},
@@ -18,34 +18,28 @@ use crate::{
 /// The sort key of the state.
 const ROTATION: &str = "rotation";
 
+/// The attribute with the text.
+const STATE: &str = "state";
+
 /// The journal in a table. Takes `dynamodb:GetItem` and `dynamodb:PutItem`.
 #[derive(Clone, Debug)]
-pub struct TableJournal {
-    client: Client,
-    table: String,
-}
+pub struct TableJournal(RevisedItem);
 
 impl TableJournal {
     /// The journal in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self(RevisedItem::new(client, table.into(), ROTATION))
     }
 
     fn parse(&self, item: &Item) -> Result<(u64, String), Fault> {
         let attributes = Attributes(item);
-        let parsed = attributes.number("revision").and_then(|revision| {
-            let text = attributes.text("state")?.to_owned();
+        let parsed = revised_item::revision(&attributes).and_then(|revision| {
+            let text = attributes.text(STATE)?.to_owned();
             Ok((revision, text))
         });
-        parsed.map_err(|problem| Fault {
-            resource: self.place(),
-            problem,
-            fix: format!(
-                "delete it, and the next rotation begins anew: aws dynamodb delete-item --table-name {} --key \
-                 '{{\"pk\":{{\"S\":\"signer\"}},\"sk\":{{\"S\":\"{ROTATION}\"}}}}'",
-                self.table
-            ),
-            passing: false,
+        parsed.map_err(|problem| {
+            let fix = format!("delete it, and the next rotation begins anew: {}", self.0.deletion());
+            Fault::lasting(self.place(), problem, fix)
         })
     }
 }
@@ -53,41 +47,15 @@ impl TableJournal {
 #[async_trait]
 impl RotationJournal for TableJournal {
     fn place(&self) -> String {
-        format!("table {} (pk=signer, sk={ROTATION})", self.table)
+        self.0.place()
     }
 
     async fn read(&self) -> Result<Option<(u64, String)>, Fault> {
-        let place = self.place();
-        let call = Call { resource: &place, permission: "dynamodb:GetItem" };
-        let request = self.client.get_item().table_name(&self.table).set_key(Some(item::key(ROTATION)));
-        let answer = request.consistent_read(true).send().await.map_err(|error| call.failed(&error))?;
-        answer.item.map(|item| self.parse(&item)).transpose()
+        self.0.read().await?.map(|item| self.parse(&item)).transpose()
     }
 
     async fn write(&self, text: &str, expected: Option<u64>) -> Result<u64, SwapError> {
-        let revision = expected.unwrap_or(0).saturating_add(1);
-        let mut state = item::key(ROTATION);
-        state.insert("revision".to_owned(), item::number(revision));
-        state.insert("state".to_owned(), item::text(text));
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(state));
-        let request = match expected {
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", item::number(revision)),
-            None => request.condition_expression("attribute_not_exists(pk)"),
-        };
-        let place = self.place();
-        let call = Call { resource: &place, permission: "dynamodb:PutItem" };
-        match request.send().await {
-            Ok(_) => Ok(revision),
-            // An attempt whose answer was lost has been made again by the client; the text tells.
-            Err(error) if call::has_code(&error, &["ConditionalCheckFailedException"]) => {
-                match self.read().await? {
-                    Some(found) if found == (revision, text.to_owned()) => Ok(revision),
-                    _ => Err(SwapError::LostRace),
-                }
-            }
-            Err(error) => Err(call.failed(&error).into()),
-        }
+        let state = Item::from([(STATE.to_owned(), item::text(text))]);
+        self.0.write(state, expected).await?.ok_or(SwapError::LostRace)
     }
 }

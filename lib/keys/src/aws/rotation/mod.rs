@@ -15,6 +15,7 @@ mod kms_authority;
 mod pause;
 mod private_ca;
 mod record_fault;
+mod revised_item;
 mod signature;
 mod tagged_keys;
 mod versions;
