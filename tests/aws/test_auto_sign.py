@@ -108,6 +108,20 @@ def test_fifty_objects_put_twice_are_signed_once(stack: Stack, root: str) -> Non
     assert failures(stack) == []
 
 
+def test_what_is_signed_is_measured(stack: Stack) -> None:
+    put(stack, "measured.jpg", picture(500))
+    until(lambda: "measured.jpg" in outbox(stack), "a signed object")
+    names = ("image_signing_total", "image_signing_duration_seconds", "image_signing_size_bytes", "proof_storage_total")
+
+    def measured() -> dict[str, dict]:
+        lines = [json.loads(line) for line in stack.logs("auto_sign") if '"_aws"' in line]
+        return {name: line for line in lines for name in names if name in line}
+
+    lines = until(lambda: (found := measured()).keys() >= set(names) and found, "what was measured")
+    assert (lines["image_signing_total"]["format"], lines["image_signing_total"]["success"]) == ("jpeg", "true")
+    assert len(picture(500)) in lines["image_signing_size_bytes"]["image_signing_size_bytes"]
+
+
 def test_what_was_signed_is_not_signed_again(stack: Stack) -> None:
     put(stack, "first.jpg", picture(1000))
     signed = until(lambda: outbox(stack).get("first.jpg"), "a signed object")["Body"].read()

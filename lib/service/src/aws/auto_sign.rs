@@ -4,7 +4,7 @@
 //! what is signed is what the inbox holds now, under an id that follows from the object, and a change of the object
 //! meanwhile is noticed at the end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use credlink_pipeline::{
@@ -21,10 +21,11 @@ use thiserror::Error;
 use super::{
     arrivals::Arrival,
     failure_queue::{Failure, FailureQueue, QueueUnavailable},
+    measured::Measured,
     object_options::{self, ObjectOptions},
     objects::{Bucket, BucketError, Object},
 };
-use crate::{service::Service, workers::WorkError};
+use crate::{service::Service, signing_metrics, workers::WorkError};
 
 /// How often an object may change while it is being signed before the next event must take over.
 const MAX_ROUNDS: usize = 5;
@@ -38,6 +39,7 @@ pub struct AutoSign {
     inbox: Bucket,
     outbox: Bucket,
     failures: FailureQueue,
+    measured: Measured,
 }
 
 /// Something did not work now; the same event must come again.
@@ -72,9 +74,16 @@ enum NotSigned {
 }
 
 impl AutoSign {
-    /// Signs what comes into `inbox` into `outbox`; what cannot be signed is put down in `failures`.
-    pub fn new(service: Arc<Service>, inbox: Bucket, outbox: Bucket, failures: FailureQueue) -> Self {
-        Self { service, inbox, outbox, failures }
+    /// Signs what comes into `inbox` into `outbox`; what cannot be signed is put down in `failures`, and what the service
+    /// measures in `measured`.
+    pub fn new(
+        service: Arc<Service>,
+        inbox: Bucket,
+        outbox: Bucket,
+        failures: FailureQueue,
+        measured: Measured,
+    ) -> Self {
+        Self { service, inbox, outbox, failures, measured }
     }
 
     /// Signs every object that `event` speaks of.
@@ -82,6 +91,12 @@ impl AutoSign {
     /// # Errors
     /// [`TryAgain`], after all objects had their turn: those that are done are recognised the next time.
     pub async fn handle(&self, event: Value) -> Result<(), TryAgain> {
+        let handled = self.handle_event(event).await;
+        self.measured.write();
+        handled
+    }
+
+    async fn handle_event(&self, event: Value) -> Result<(), TryAgain> {
         let arrivals = match Arrival::of_event(event) {
             Ok(arrivals) => arrivals,
             Err(error) => return self.put_down(None, "MALFORMED_EVENT", error.to_string()).await,
@@ -164,8 +179,10 @@ impl AutoSign {
                 return Ok(Outcome::Skipped("this service signed the object already"));
             }
             let context = service.sign_context(&*signer, &trust);
-            let signed = sign_once(object.bytes, id, &options.sign, &context).await?;
-            Ok(Outcome::Signed(Box::new(signed)))
+            let (image, since) = (object.bytes.clone(), Instant::now());
+            let signed = sign_once(object.bytes, id, &options.sign, &context).await;
+            signing_metrics::note(&service, &image, signed.is_ok(), since);
+            Ok(Outcome::Signed(Box::new(signed?)))
         };
         self.service.workers.run(work).await?
     }

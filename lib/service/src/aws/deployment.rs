@@ -21,11 +21,11 @@ use super::{
     auto_sign::AutoSign,
     failure_queue::FailureQueue,
     health_metrics::{DeadLetters, RecordedCertificateEnd},
-    http::Measured,
     idempotency::DynamoIdempotency,
     identity::{KnownIdentity, SigningIdentity},
     job_store::AwsJobStore,
     jobs::{JobFunction, Place},
+    measured::Measured,
     metric_lines::MetricLines,
     objects::Bucket,
     rate_limits::DynamoRateLimiter,
@@ -55,7 +55,7 @@ pub struct Deployment {
     sdk: SdkConfig,
     s3: OnceLock<aws_sdk_s3::Client>,
     dynamo: OnceLock<aws_sdk_dynamodb::Client>,
-    /// What requests measured.
+    /// What was measured.
     lines: MetricLines,
 }
 
@@ -154,7 +154,7 @@ impl Deployment {
         })
     }
 
-    /// Where the measurements of requests go.
+    /// Where measurements go.
     ///
     /// # Errors
     /// When a setting is missing.
@@ -266,7 +266,7 @@ impl Deployment {
             return Err(DeploymentError::SameBuckets(inbox));
         }
         let (inbox, outbox) = (Bucket::new(self.s3(), inbox), Bucket::new(self.s3(), outbox));
-        Ok(AutoSign::new(service, inbox, outbox, self.failures()?))
+        Ok(AutoSign::new(service, inbox, outbox, self.failures()?, self.measured()?))
     }
 
     /// The rotation of the signing key.

@@ -8,26 +8,15 @@ use axum::{
     middleware::{map_request, map_response_with_state},
     response::Response,
 };
-use credlink_pipeline::timestamp::Clock as _;
 use lambda_http::{RequestExt as _, request::RequestContext};
 use lambda_runtime::Error;
 use tokio::time::Instant;
 
-use super::metric_lines::MetricLines;
-use crate::clock::SystemClock;
+use super::measured::Measured;
 use crate::middleware::{Caller, request_id::REQUEST_ID_HEADER, timeout::Deadline};
 
 /// What the answer itself needs of the time that Lambda gives: it is encoded, and sent to the gateway.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
-
-/// Where the measurements of a function go, and under which name.
-#[derive(Clone)]
-pub struct Measured {
-    /// They are kept here.
-    pub lines: MetricLines,
-    /// The name that they carry.
-    pub stack: String,
-}
 
 /// Answers invocations with `router` until Lambda ends the process. What was `measured` meanwhile is written before each
 /// answer, because afterwards the process may be frozen.
@@ -42,9 +31,7 @@ pub async fn serve(router: Router, measured: Measured) -> Result<(), Error> {
 }
 
 async fn write_measurements(State(measured): State<Measured>, response: Response) -> Response {
-    if let Err(error) = measured.lines.flush(&measured.stack, SystemClock.now()) {
-        tracing::error!(%error, "measurements are not written");
-    }
+    measured.write();
     response
 }
 

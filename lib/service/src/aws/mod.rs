@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod job_store;
 pub mod jobs;
+pub mod measured;
 pub mod metric_lines;
 pub mod metrics;
 mod object_options;
