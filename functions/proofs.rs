@@ -14,6 +14,6 @@ fn main() -> ExitCode {
 
 async fn show() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let service = deployment.service(deployment.known_identity().await?, None)?;
+    let service = deployment.showing_service().await?;
     http::serve(router::showing(service), deployment.measured()?).await
 }

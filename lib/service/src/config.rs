@@ -189,6 +189,7 @@ impl Config {
             sign: self.sign_settings(),
             processing_timeout: self.processing_timeout,
             inline_limit: self.inline_limit,
+            upload_origin: None,
             http: self.http.clone(),
         }
     }

@@ -34,6 +34,7 @@ pub mod middleware;
 mod multipart;
 mod origin;
 pub mod outbound;
+mod page_policy;
 mod pieces;
 mod proof_page;
 pub mod rate_limits;

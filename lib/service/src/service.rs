@@ -22,8 +22,9 @@ use crate::{
     error::{ApiError, ErrorCode},
     identity::Identity,
     image_limit::ImageLimit,
+    page_policy::PagePolicy,
     rate_limits::WatchedRateLimiter,
-    uploads::Uploads,
+    uploads::{UploadOrigin, Uploads},
     workers::Workers,
 };
 
@@ -64,6 +65,8 @@ pub struct Settings {
     pub processing_timeout: Duration,
     /// The longest image that may stand in a request or an answer, in bytes; `None` when any may.
     pub inline_limit: Option<usize>,
+    /// Where uploads are sent to; `None` when that is this service.
+    pub upload_origin: Option<UploadOrigin>,
     /// Who may call, and how often.
     pub http: HttpSettings,
 }
@@ -77,6 +80,7 @@ pub struct Service {
     pub(crate) rate_limiter: WatchedRateLimiter,
     /// `None` when everybody may call.
     pub(crate) api_keys: Option<CachedApiKeys>,
+    pub(crate) page_policy: PagePolicy,
     pub(crate) started: Instant,
 }
 
@@ -97,6 +101,7 @@ impl Service {
             api_keys,
             workers: Workers::new(settings.processing_timeout),
             body_memory: BodyMemory::new(body_memory),
+            page_policy: PagePolicy::new(settings.upload_origin.as_ref()),
             settings,
             started: Instant::now(),
         }

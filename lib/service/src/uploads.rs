@@ -4,6 +4,7 @@
 use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
+use axum::http::uri::{Authority, Parts, Scheme, Uri};
 use bytes::Bytes;
 use credlink_pipeline::{asset::Format, digest::Sha256Hash, proof::ProofId, timestamp::Timestamp};
 use thiserror::Error;
@@ -101,6 +102,27 @@ impl fmt::Debug for Address {
             Self::Absolute(_) => "Address::Absolute(…)",
             Self::Path(_) => "Address::Path(…)",
         })
+    }
+}
+
+/// Scheme, host and port of where uploads are sent to and results are fetched from, when that is not this service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadOrigin {
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl UploadOrigin {
+    /// The origin of `url`; `None` when that has none.
+    pub fn of(url: &str) -> Option<Self> {
+        let Parts { scheme, authority, .. } = url.parse::<Uri>().ok()?.into_parts();
+        Some(Self { scheme: scheme?, authority: authority? })
+    }
+}
+
+impl fmt::Display for UploadOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 

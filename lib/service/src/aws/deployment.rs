@@ -11,7 +11,7 @@ use credlink_keys::{
     KeyKind,
     aws::{ActiveSigner, CachedRecord, SignerRecords, key_kind, rotation::DeployedRotation},
 };
-use credlink_pipeline::proof::ProofStore;
+use credlink_pipeline::timestamp::Clock as _;
 use credlink_proofs::aws::AwsProofStore;
 use thiserror::Error;
 
@@ -46,7 +46,7 @@ use crate::{
     logging::{self, LogFormat},
     metrics::Metrics,
     outbound::{self, Delivery, FaultReports},
-    uploads::Uploads,
+    uploads::{UploadError, Uploads},
 };
 
 /// The deployment that a function belongs to.
@@ -79,6 +79,9 @@ pub enum DeploymentError {
         "SIGNING_KEY_SPEC is {0:?}; it must be RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256 or ECC_NIST_P384"
     )]
     KeySpec(String),
+    /// Nobody can be told where to send an upload.
+    #[error("the address of UPLOAD_BUCKET cannot be made: {0}")]
+    UploadOrigin(#[from] UploadError),
     /// The function would sign its own results.
     #[error("INBOX_BUCKET and OUTBOX_BUCKET are both {0:?}; they must be two buckets")]
     SameBuckets(String),
@@ -119,16 +122,36 @@ impl Deployment {
         identity: Arc<dyn Identity>,
         uploads: Option<Arc<dyn Uploads>>,
     ) -> Result<Arc<Service>, DeploymentError> {
-        let proofs: Arc<dyn ProofStore> = Arc::new(self.proofs()?);
-        let ports = Ports {
+        let ports = self.ports(identity, uploads)?;
+        Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
+    }
+
+    /// The service that shows proofs and pages. It takes no uploads itself, but its pages send them to the bucket.
+    ///
+    /// # Errors
+    /// When a setting is missing, or further anchors cannot be read.
+    pub async fn showing_service(&self) -> Result<Arc<Service>, DeploymentError> {
+        let uploads = S3Uploads::new(self.s3(), variable("UPLOAD_BUCKET")?);
+        let origin = uploads.origin(SystemClock.now()).await?;
+        let mut settings = self.config.settings_without_address()?;
+        settings.upload_origin = Some(origin);
+        let ports = self.ports(self.known_identity().await?, None)?;
+        Ok(Arc::new(Service::new(ports, settings)))
+    }
+
+    fn ports(
+        &self,
+        identity: Arc<dyn Identity>,
+        uploads: Option<Arc<dyn Uploads>>,
+    ) -> Result<Ports, DeploymentError> {
+        Ok(Ports {
             identity,
-            proofs,
+            proofs: Arc::new(self.proofs()?),
             uploads,
             clock: Arc::new(SystemClock),
             authorities: outbound::authorities(&self.config),
             entrance: self.entrance()?,
-        };
-        Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
+        })
     }
 
     /// What requests pass, in the deployment's table.

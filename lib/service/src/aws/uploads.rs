@@ -23,8 +23,8 @@ use tokio::time;
 use crate::{
     pieces::Pieces,
     uploads::{
-        Address, LIFETIME, ResultUrl, UploadError, UploadId, UploadRequest, UploadTicket, Uploads,
-        lifetime_from,
+        Address, LIFETIME, ResultUrl, UploadError, UploadId, UploadOrigin, UploadRequest, UploadTicket,
+        Uploads, lifetime_from,
     },
 };
 
@@ -54,6 +54,16 @@ impl S3Uploads {
     /// Uploads in `bucket`. The URLs that callers get are signed with the client's credentials, and end with them.
     pub fn new(client: Client, bucket: String) -> Self {
         Self { client, bucket }
+    }
+
+    /// The origin of all addresses that callers get, such as `https://BUCKET.s3.REGION.amazonaws.com`. Nothing is asked
+    /// for it.
+    ///
+    /// # Errors
+    /// [`UploadError::Failed`] when no address can be signed.
+    pub async fn origin(&self, now: Timestamp) -> Result<UploadOrigin, UploadError> {
+        let url = self.presigned_get(RESULTS, now).await?;
+        UploadOrigin::of(&url).ok_or_else(|| UploadError::Failed("S3's address has no host".to_owned()))
     }
 
     async fn presigned_get(&self, key: &str, now: Timestamp) -> Result<String, UploadError> {
@@ -199,5 +209,30 @@ fn failed(fault: &Fault, key: &str) -> UploadError {
     match fault {
         Fault::Transient(text) => UploadError::Unavailable(text.replace(key, "(key)")),
         Fault::Permanent(text) => UploadError::Failed(text.replace(key, "(key)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+
+    use super::*;
+
+    async fn origin(endpoint: Option<&str>) -> String {
+        let mut config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+            .force_path_style(endpoint.is_some());
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        let uploads = S3Uploads::new(Client::from_conf(config.build()), "stack-uploads".to_owned());
+        let now = Timestamp::parse("2026-01-31T08:15:30Z").unwrap();
+        uploads.origin(now).await.unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn the_origin_is_that_of_the_bucket_alone() {
+        assert_eq!(origin(None).await, "https://stack-uploads.s3.eu-central-1.amazonaws.com");
+        assert_eq!(origin(Some("http://127.0.0.1:4566")).await, "http://127.0.0.1:4566");
     }
 }

@@ -1,7 +1,9 @@
 //! `GET /`, `GET /sign.html` and what the pages are made of. Everything is in the binary, nothing comes from elsewhere.
 
+use std::sync::Arc;
+
 use axum::{
-    extract::{Path, rejection::PathRejection},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
@@ -10,12 +12,9 @@ use bytes::Bytes;
 use crate::{
     error::{ApiError, ErrorCode},
     etag::tagged,
+    page_policy::PagePolicy,
+    service::Service,
 };
-
-/// A page may load its own scripts and style, speak to the service, show pictures that were given to it, and nothing else.
-/// On AWS long images go to S3 and come from there, by addresses that the service presigned.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' blob:; connect-src 'self' https://*.amazonaws.com; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What pages are made of, by name, each with its type.
 const ASSETS: [(&str, &str, &[u8]); 12] = [
@@ -39,13 +38,13 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// The page that verifies.
-pub(crate) async fn verify(request: HeaderMap) -> Response {
-    page(fresh(&request, HTML, include_bytes!("../../../../web/index.html")))
+pub(crate) async fn verify(State(service): State<Arc<Service>>, request: HeaderMap) -> Response {
+    page(fresh(&request, HTML, include_bytes!("../../../../web/index.html")), &service.page_policy)
 }
 
 /// The page that signs.
-pub(crate) async fn sign(request: HeaderMap) -> Response {
-    page(fresh(&request, HTML, include_bytes!("../../../../web/sign.html")))
+pub(crate) async fn sign(State(service): State<Arc<Service>>, request: HeaderMap) -> Response {
+    page(fresh(&request, HTML, include_bytes!("../../../../web/sign.html")), &service.page_policy)
 }
 
 /// A script, the style, or the sign in the browser's tab.
@@ -60,9 +59,9 @@ pub(crate) async fn asset(
 }
 
 /// Adds what every HTML page is served with.
-pub(crate) fn page(mut response: Response) -> Response {
+pub(crate) fn page(mut response: Response, policy: &PagePolicy) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header());
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }

@@ -48,7 +48,7 @@ pub(crate) async fn proof(
             describe(response.headers_mut(), &record, &service);
             Ok(response)
         }
-        None if wanted.form == HTML => Ok(unknown_page()),
+        None if wanted.form == HTML => Ok(unknown_page(&service)),
         None => Err(unknown()),
     }
 }
@@ -86,7 +86,7 @@ async fn find(
     }
     let Some(record) = proofs.record(id, now).await.map_err(store_failed)? else { return Ok(None) };
     let response = if wanted.form == HTML {
-        page(tagged(request, page::HTML, proof_page::html(&record).into()))
+        page(tagged(request, page::HTML, proof_page::html(&record).into()), &service.page_policy)
     } else {
         tagged(request, JSON, serde_json::to_vec(&record).map_err(ApiError::internal)?.into())
     };
@@ -105,13 +105,14 @@ fn describe(headers: &mut HeaderMap, record: &ProofRecord, service: &Service) {
     }
 }
 
-fn unknown_page() -> Response {
+fn unknown_page(service: &Service) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(page::HTML)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::VARY, HeaderValue::from_static("Accept")),
     ];
-    page((StatusCode::NOT_FOUND, headers, proof_page::unknown()).into_response())
+    let response = (StatusCode::NOT_FOUND, headers, proof_page::unknown()).into_response();
+    page(response, &service.page_policy)
 }
 
 fn unknown() -> ApiError {

@@ -124,6 +124,7 @@ async fn the_page_needs_nothing_from_elsewhere() {
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
         let policy = page.header("content-security-policy");
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(policy.contains("connect-src 'self';"), "{policy}");
         let html = str::from_utf8(&page.body).unwrap();
         assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("<style"));
         let scripts = html.split('"').filter(|word| word.starts_with("assets/")).map(str::to_owned);
