@@ -38,6 +38,22 @@ fn names_and_statuses_stay() {
     }
 }
 
+#[test]
+fn the_page_for_callers_lists_them_all() {
+    let page = include_str!("../../../../docs/errors.md");
+    let (own, gateway) = page.split_once("## From API Gateway alone").unwrap();
+    let documented: Vec<_> = own.lines().filter_map(row).collect();
+    assert_eq!(documented, TABLE.map(|(_, name, status)| (name, status)));
+    let known = |code| documented.iter().any(|(name, _)| *name == code);
+    assert!(gateway.lines().filter_map(row).all(|(name, _)| !known(name)), "these are the gateway's own");
+}
+
+/// Code and status in a row of a table.
+fn row(line: &str) -> Option<(&str, u16)> {
+    let (code, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+    Some((code, rest.split_once(" |")?.0.parse().ok()?))
+}
+
 /// A signer whose signatures are longer than it said.
 struct TooLong(Vec<Vec<u8>>);
 
