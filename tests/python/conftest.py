@@ -1,5 +1,6 @@
 """What the tests share: data folders with keys, and running services."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,3 +78,21 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     yield service
     service.stop()
+
+
+@pytest.fixture
+def keyed(data: Path) -> Iterator[Callable[..., tuple[Service, str]]]:
+    """Starts a service that asks for API keys; gives it and a good key."""
+    running: list[Service] = []
+
+    def start(listen: str = "127.0.0.1:0", **env: str) -> tuple[Service, str]:
+        made = credlink.run("keys", "api", "create", "--name", "page", "--scope", "sign,verify", "--json", "--data", data)
+        assert made.returncode == 0, made.stderr.decode()
+        chosen = {"ENABLE_API_KEY_AUTH": "true", "REVOCATION_FETCH": "false"} | env
+        running.append(credlink.start(data, data / "service.log", listen, **chosen))
+        return running[-1], json.loads(made.stdout)["key"]
+
+    credlink.make_keys(data, "p-256")
+    yield start
+    for service in running:
+        service.stop()

@@ -158,11 +158,11 @@ class Service:
             self.process.stdout.close()
 
 
-def start(data: Path, log: Path, **env: str) -> Service:
-    """Starts the service on a free port and waits until it says where."""
+def start(data: Path, log: Path, listen: str = "127.0.0.1:0", **env: str) -> Service:
+    """Starts the service, on a free port if nothing else is wanted, and waits until it says where."""
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [binary(), "serve", "--listen", "127.0.0.1:0", "--data", str(data)],
+            [binary(), "serve", "--listen", listen, "--data", str(data)],
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=clean_environment() | UNLIMITED | env,

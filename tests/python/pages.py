@@ -5,8 +5,9 @@ import importlib.resources
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Request, Route
 
 from credlink import DEADLINE, ROOT, Service
 
@@ -108,6 +109,24 @@ def _violations(page: Page, *rules: str) -> list[str]:
 @functools.cache
 def _axe() -> str:
     return importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
+
+
+def keys_sent(page: Page, path: str) -> list[str | None]:
+    """The API keys that the page sends to an address of the service from now on."""
+    keys: list[str | None] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST" and urlsplit(request.url).path == path:
+            keys.append(request.headers.get("x-api-key"))
+
+    page.on("request", note)
+    return keys
+
+
+def use_up(service: Service) -> None:
+    """Asks for so much that the service takes nothing more from this machine."""
+    while service.session.get(f"{service.url}/proofs/x", timeout=DEADLINE).status_code != 429:
+        pass
 
 
 def refusal(route: Route, status: int, code: str, message: str, **headers: str) -> None:

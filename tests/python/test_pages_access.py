@@ -3,13 +3,15 @@
 That every state of an image is told so is tested in `test_pages_verify.py`.
 """
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Browser, Page
 
 import pages
 from credlink import Service
 from page_states import STATES, photo
-from pages import answer, assert_accessible, choose, refusal, verified, visit
+from pages import answer, assert_accessible, choose, refusal, use_up, verified, visit
 
 
 def test_all_files_together_are_small():
@@ -30,11 +32,18 @@ def test_a_page_is_accessible(browser: Browser, paged: Service, path: str):
         assert_accessible(page)
 
 
-def test_problems_are_accessible(browser: Browser, paged: Service):
-    with visit(browser, paged) as page:
-        refusals = [(401, "UNAUTHORIZED"), (429, "RATE_LIMIT_EXCEEDED"), (500, "INTERNAL_ERROR")]
-        page.route("**/verify?*", lambda route: refusal(route, *refusals.pop(0), "No.", **{"Retry-After": "9"}))
-        for told in ("asks for an API key", "Too many requests", "could not do it"):
+def test_problems_are_accessible(browser: Browser, keyed: Callable[..., tuple[Service, str]]):
+    service, _ = keyed(RATE_LIMIT_MAX="100", RATE_LIMIT_WINDOW_MS="3600000")
+    with visit(browser, service) as page:
+        told_when = {
+            "asks for an API key": lambda: None,
+            "Too many requests": lambda: use_up(service),
+            "could not do it": lambda: page.route(
+                "**/verify?*", lambda route: refusal(route, 500, "INTERNAL_ERROR", "No.", **{"Retry-After": "9"})
+            ),
+        }
+        for told, happens in told_when.items():
+            happens()
             choose(page, photo())
             page.get_by_role("heading", name=told).wait_for()
             assert_accessible(page)

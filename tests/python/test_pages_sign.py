@@ -1,5 +1,6 @@
 """The sign page: what comes out of it is what other validators call right, and what is not signed says why."""
 
+import re
 from pathlib import Path
 
 import c2pa
@@ -9,7 +10,7 @@ from playwright.sync_api import Page
 import credlink
 from images import noise, saved
 from page_states import CREATOR, GENERATED, TITLE, photo
-from pages import choose, refusal, visit
+from pages import choose, keys_sent, visit
 from validators import assert_valid, c2pa_python
 
 
@@ -94,29 +95,24 @@ def test_a_long_one_goes_as_an_upload_and_its_result_is_fetched(browser, paged, 
         page.get_by_role("heading", name="Proof of a signature").wait_for()
 
 
-def test_what_stops_one_stops_all_and_they_go_on_after_it(browser, paged):
-    with visit(browser, paged, "/sign.html") as page:
-        asked = []
-
-        def limited(route):
-            asked.append(route.request.headers.get("x-api-key"))
-            if len(asked) == 1:
-                refusal(route, 401, "UNAUTHORIZED", "This service asks for an API key.")
-            elif len(asked) == 3:
-                refusal(route, 429, "RATE_LIMIT_EXCEEDED", "Too many requests.", **{"Retry-After": "7"})
-            else:
-                route.continue_()
-
-        page.route("**/sign", limited)
+def test_what_stops_one_stops_all_and_they_go_on_after_it(browser, keyed):
+    # The refused request counts too: the first image is the second request, and the other one too many.
+    limits = {"SIGN_RATE_LIMIT_MAX": "2", "RATE_LIMIT_WINDOW_MS": "3600000"}
+    service, key = keyed(**limits)
+    with visit(browser, service, "/sign.html") as page:
+        keys = keys_sent(page, "/sign")
         choose(page, photo("coffee"), photo("chelsea"))
         page.locator("#sign").click()
-        page.get_by_label("API key", exact=True).fill("secret")
+        page.get_by_label("API key", exact=True).fill(key)
         page.get_by_role("button", name="Use this key").click()
-        page.get_by_text("in 7 s").wait_for()
+        page.get_by_text(re.compile(r"in \d+ (s|minutes)\.")).wait_for()
         assert [one.get_attribute("class") for one in page.locator("#files li").all()] == ["done", "waiting"]
+        # One that starts anew has counted nothing yet, as after the hour.
+        service.stop()
+        keyed(service.url.removeprefix("http://"), **limits)
         page.get_by_role("button", name="Try again").click()
         page.locator("#files li.done >> nth=1").wait_for()
-        assert asked == [None, "secret", "secret", "secret"]
+        assert keys == [None, key, key, key]
 
 
 def test_a_refusal_of_what_was_said_names_it(browser, paged):
