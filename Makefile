@@ -14,7 +14,7 @@ DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python browser salvage cleanup-figures e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -42,12 +42,12 @@ build-functions: .tools/aws/installed ## Build the functions for Lambda, in targ
 
 test: test-rust test-python e2e ## Run all tests
 
-test-rust: .tools/aws/installed ## Run the Rust tests
+test-rust: .tools/aws/installed postgres ## Run the Rust tests
 	cargo test --workspace
 
 # All targets: the same selection of packages and features that the Rust tests were built with, so nothing is built
 # twice.
-test-python: .venv/installed browser ## Run the black-box tests against the built program
+test-python: .venv/installed browser postgres ## Run the black-box tests against the built program
 	cargo build --workspace --all-targets
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/python $(PYTEST_FLAGS)
 
@@ -57,6 +57,14 @@ browser: ## Install the Debian package chromium, if it is missing
 		as_root=$$(if ((EUID)); then echo sudo; fi); \
 		$$as_root apt-get update; \
 		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; \
+	}
+
+# The tests start it themselves, with their own data; what Debian's package starts is not used.
+postgres: ## Install the Debian package postgresql, if it is missing
+	@compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || { \
+		as_root=$$(if ((EUID)); then echo sudo; fi); \
+		$$as_root apt-get update; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql; \
 	}
 
 # The template as it is, in a local AWS, with the functions as cargo builds them for this machine.
