@@ -43,6 +43,18 @@ impl ProofId {
     }
 }
 
+impl From<Uuid> for ProofId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl From<ProofId> for Uuid {
+    fn from(id: ProofId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Display for ProofId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.hyphenated().fmt(f)

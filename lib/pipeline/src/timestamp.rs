@@ -35,6 +35,11 @@ impl Timestamp {
         self.0.unix_timestamp()
     }
 
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub fn unix_milliseconds(self) -> i64 {
+        self.0.unix_timestamp() * 1000 + i64::from(self.0.millisecond())
+    }
+
     /// Whole milliseconds from `earlier` to this time; 0 when the clock went back in between.
     pub fn milliseconds_since(self, earlier: Self) -> u64 {
         u64::try_from((self.0 - earlier.0).whole_milliseconds()).unwrap_or(0)
@@ -82,6 +87,17 @@ mod tests {
         let time = Timestamp::parse("2026-01-31T10:15:30.2509+02:00").unwrap();
         assert_eq!(time.to_string(), "2026-01-31T08:15:30.250Z");
         assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-01-31T08:15:30.250Z\"");
+    }
+
+    #[test]
+    fn counts_milliseconds_before_1970_too() {
+        for (text, milliseconds) in [
+            ("1969-12-31T23:59:59.999Z", -1),
+            ("1970-01-01T00:00:01.250Z", 1250),
+            ("1969-12-31T23:59:58Z", -2000),
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().unix_milliseconds(), milliseconds, "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod catalogue;
 pub mod contract;
 mod local;
 mod memory;
+mod pause;
 mod statistics;
 pub mod upkeep;
 

@@ -20,8 +20,9 @@ use tokio::time::sleep;
 use super::{
     fault::unavailable,
     item::{BLOB, Entry, Item, Key, Kind, PK, PROOF_PREFIX, RECORD, SK, TTL, image_pk, proof_of_blob, text},
-    transaction::{Outcome, pause_before, write_all},
+    transaction::{Outcome, write_all},
 };
+use crate::pause::pause_before;
 
 /// The most look-ups of one image that are read, a hundred with each page. Expired ones count, until DynamoDB
 /// removes them.

@@ -1,7 +1,5 @@
 //! Writing several items at once, or none of them.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
@@ -14,13 +12,10 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::{fault::unavailable, item::Item};
+use crate::pause::pause_before;
 
 /// How often a transaction is begun that others stand in the way of. The SDK does not begin these again itself.
 const ATTEMPTS: u32 = 8;
-
-/// Between two attempts lies a random time, at most this long at first, doubled each time up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(40);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a transaction ended that DynamoDB decided on.
 pub(super) enum Outcome {
@@ -93,12 +88,4 @@ impl Verdict {
 
 fn passes(reason: &CancellationReason) -> bool {
     matches!(reason.code(), Some("TransactionConflict" | "ProvisionedThroughputExceeded" | "ThrottlingError"))
-}
-
-/// A random part of what doubles with each attempt, so that those who met once do not meet again.
-pub(super) fn pause_before(attempt: u32) -> Duration {
-    let Some(doublings) = attempt.checked_sub(1) else { return Duration::ZERO };
-    let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_PAUSE);
-    let (random, _) = Uuid::new_v4().as_u64_pair();
-    longest.mul_f64(random as f64 / u64::MAX as f64)
 }

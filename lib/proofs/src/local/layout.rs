@@ -94,8 +94,7 @@ pub(super) struct IndexEntry {
 impl IndexEntry {
     /// The entry of the proof with this record.
     pub(super) fn of(record: &ProofRecord) -> Self {
-        let millis = record.created_at.as_offset_date_time().unix_timestamp_nanos() / 1_000_000;
-        let millis = i64::try_from(millis).unwrap_or(if millis < 0 { i64::MIN } else { i64::MAX });
+        let millis = record.created_at.unix_milliseconds();
         Self { image_hash: record.image_hash, created_at: millis.cast_unsigned() ^ (1 << 63), id: record.id }
     }
 
