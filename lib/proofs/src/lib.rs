@@ -3,7 +3,8 @@
 //! Every store implements the port [`ProofStore`](credlink_pipeline::proof::ProofStore) and passes the same
 //! `contract` suite. [`MemoryProofStore`] is for tests and for a process that need not remember;
 //! [`LocalProofStore`] keeps proofs in a folder, which several processes may use at once;
-//! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3.
+//! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3; [`PostgresProofStore`](postgres::PostgresProofStore)
+//! in a PostgreSQL database.
 
 mod archive;
 pub mod aws;
@@ -13,6 +14,7 @@ pub mod contract;
 mod local;
 mod memory;
 mod pause;
+pub mod postgres;
 mod statistics;
 pub mod upkeep;
 

@@ -1,0 +1,85 @@
+//! The tables, and how they come to be what this version of CredLink needs.
+
+use credlink_pipeline::proof::ProofStoreError;
+use deadpool_postgres::{Client, GenericClient};
+use tokio::time::timeout;
+
+use super::{connections::Connections, fault::Fault, limits::MAX_MIGRATION};
+
+/// What was ever changed in the tables, in order; the first makes version 1. What is here stays as it is: a later change
+/// is one more file.
+const CHANGES: [&str; 1] = [include_str!("schema/0001_proofs.sql")];
+
+/// The version of the tables that this program works with.
+const VERSION: i32 = CHANGES.len() as i32;
+
+/// The lock that whoever changes the tables holds: "credlink" in ASCII.
+const LOCK: i64 = 0x6372_6564_6c69_6e6b;
+
+const WHAT: &str = "prepare the tables";
+
+/// Makes the tables, or changes them as this version needs them, all at once or not at all. Of several processes that
+/// begin at once, one does it and the others wait. Where nothing is to be done, no right to do it is needed.
+///
+/// # Errors
+/// [`ProofStoreError::Unavailable`] when the server cannot do it, or when a newer CredLink changed the tables.
+pub(super) async fn bring_up_to_date(connections: &Connections) -> Result<(), ProofStoreError> {
+    let changing = async {
+        let mut client = connections.connection().await?;
+        let found = version(&client).await.map_err(|error| Fault::of(&error))?;
+        if found < VERSION { change(&mut client).await.map_err(|error| Fault::of(&error)) } else { Ok(found) }
+    };
+    let changed =
+        timeout(MAX_MIGRATION, changing).await.unwrap_or_else(|_| Err(Fault::silence(MAX_MIGRATION)));
+    let found = changed.map_err(|fault| connections.unavailable(WHAT, &fault.reason))?;
+    if found > VERSION {
+        let reason = format!(
+            "they are of version {found}, and this CredLink knows {VERSION}; update it, or name another database"
+        );
+        return Err(connections.unavailable(WHAT, &reason));
+    }
+    Ok(())
+}
+
+/// Changes the tables in one transaction; the version that they have then.
+async fn change(client: &mut Client) -> Result<i32, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    let limit = MAX_MIGRATION.as_millis();
+    transaction
+        .batch_execute(&format!("SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}"))
+        .await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    // Somebody may have done it meanwhile.
+    let found = version(&transaction).await?;
+    if found == 0 {
+        transaction.batch_execute(FIRST).await?;
+    }
+    for (change, version) in CHANGES.iter().zip(1..).filter(|(_, version)| *version > found) {
+        transaction.batch_execute(change).await?;
+        transaction
+            .execute("INSERT INTO credlink.schema_versions (version) VALUES ($1)", &[&version])
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(found.max(VERSION))
+}
+
+/// Makes the place where versions are written down. An administrator may have made the schema, because the user may not.
+const FIRST: &str = "
+    DO $$ BEGIN
+        IF to_regnamespace('credlink') IS NULL THEN CREATE SCHEMA credlink; END IF;
+    END $$;
+    CREATE TABLE credlink.schema_versions (
+        version integer PRIMARY KEY,
+        since timestamptz NOT NULL DEFAULT now()
+    )";
+
+/// The version of the tables; 0 when there are none.
+async fn version(client: &impl GenericClient) -> Result<i32, tokio_postgres::Error> {
+    let is_there = "SELECT to_regclass('credlink.schema_versions') IS NOT NULL";
+    if !client.query_one(is_there, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(0);
+    }
+    let newest = "SELECT coalesce(max(version), 0) FROM credlink.schema_versions";
+    client.query_one(newest, &[]).await?.try_get(0)
+}
