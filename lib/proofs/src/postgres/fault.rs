@@ -98,12 +98,10 @@ pub(super) const READ_ONLY: &str = "it takes no changes, as a standby does; name
 
 /// Whether the line broke, or never came to be; and not because of what was said on it.
 fn is_broken(error: &tokio_postgres::Error) -> bool {
-    let is_io = |cause: &(dyn Error + 'static)| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|io| !io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()))
+    let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) else {
+        return error.is_closed();
     };
-    error.is_closed() || error.source().is_some_and(is_io)
+    cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_none()
 }
 
 /// The error with all its causes.

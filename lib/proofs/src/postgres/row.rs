@@ -3,6 +3,7 @@
 use credlink_pipeline::{
     digest::Sha256Hash,
     proof::{ProofId, ProofRecord, ProofStoreError},
+    timestamp::Timestamp,
 };
 use tokio_postgres::{Row, types::FromSql};
 use uuid::Uuid;
@@ -39,7 +40,7 @@ impl<'a> RecordRow<'a> {
         let times: [i64; 2] = [value(self.row, "created_at")?, value(self.row, "expires_at")?];
         let is_consistent = record.id == self.id
             && record.image_hash.as_bytes() == image_hash
-            && [record.created_at, record.expires_at].map(|time| time.unix_milliseconds()) == times;
+            && [record.created_at, record.expires_at].map(Timestamp::unix_milliseconds) == times;
         if is_consistent {
             Ok(record)
         } else {

@@ -6,12 +6,12 @@ use tokio::time::timeout;
 
 use super::{connections::Connections, fault::Fault, limits::MAX_MIGRATION};
 
-/// What was ever changed in the tables, in order; the first makes version 1. What is here stays as it is: a later change
-/// is one more file.
-const CHANGES: [&str; 1] = [include_str!("schema/0001_proofs.sql")];
-
 /// The version of the tables that this program works with.
-const VERSION: i32 = CHANGES.len() as i32;
+const VERSION: i32 = 1;
+
+/// What was ever changed in the tables, with the version that they have then, in order. What is here stays as it is: a
+/// later change is one more file.
+const CHANGES: [(i32, &str); 1] = [(VERSION, include_str!("schema/0001_proofs.sql"))];
 
 /// The lock that whoever changes the tables holds: "credlink" in ASCII.
 const LOCK: i64 = 0x6372_6564_6c69_6e6b;
@@ -54,7 +54,7 @@ async fn change(client: &mut Client) -> Result<i32, tokio_postgres::Error> {
     if found == 0 {
         transaction.batch_execute(FIRST).await?;
     }
-    for (change, version) in CHANGES.iter().zip(1..).filter(|(_, version)| *version > found) {
+    for (version, change) in CHANGES.into_iter().filter(|(version, _)| *version > found) {
         transaction.batch_execute(change).await?;
         transaction
             .execute("INSERT INTO credlink.schema_versions (version) VALUES ($1)", &[&version])
@@ -67,16 +67,21 @@ async fn change(client: &mut Client) -> Result<i32, tokio_postgres::Error> {
 /// Makes the place where versions are written down. An administrator may have made the schema, because the user may not.
 const FIRST: &str = "
     DO $$ BEGIN
-        IF to_regnamespace('credlink') IS NULL THEN CREATE SCHEMA credlink; END IF;
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'credlink') THEN
+            CREATE SCHEMA credlink;
+        END IF;
     END $$;
     CREATE TABLE credlink.schema_versions (
         version integer PRIMARY KEY,
         since timestamptz NOT NULL DEFAULT now()
     )";
 
-/// The version of the tables; 0 when there are none.
+/// The version of the tables; 0 when there are none. Asks the catalogue as a table: `to_regclass` answers out of a cache that
+/// need not have heard yet of what others did.
 async fn version(client: &impl GenericClient) -> Result<i32, tokio_postgres::Error> {
-    let is_there = "SELECT to_regclass('credlink.schema_versions') IS NOT NULL";
+    let is_there = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'credlink' AND c.relname = 'schema_versions')";
     if !client.query_one(is_there, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(0);
     }

@@ -1,10 +1,19 @@
+mod damage;
+mod encryption;
+mod faults;
+mod killed;
+mod link;
+mod opening;
+
 use std::sync::Arc;
 
-use credlink_local_postgres::LocalPostgres;
+use credlink_local_postgres::{LocalPostgres, connect};
 use credlink_pipeline::proof::ProofCatalogue;
 
 use super::*;
-use crate::contract;
+use crate::contract::{self, sample, time};
+
+const NOW: &str = "2026-03-01T00:00:00Z";
 
 /// A database of a test's own, and a look past the store at what lies there.
 struct Place {
@@ -17,8 +26,23 @@ impl Place {
     }
 
     async fn store(&self) -> PostgresProofStore {
-        let settings = PostgresSettings::parse(&self.url).unwrap();
+        self.store_with("").await
+    }
+
+    /// With these parameters in the URL.
+    async fn store_with(&self, parameters: &str) -> PostgresProofStore {
+        let settings = PostgresSettings::parse(&format!("{}?sslmode=disable{parameters}", self.url)).unwrap();
         PostgresProofStore::open(&settings).await.unwrap()
+    }
+
+    async fn execute(&self, sql: &str) {
+        connect(&self.url).await.batch_execute(sql).await.unwrap();
+    }
+
+    /// How many rows a table has.
+    async fn rows(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM credlink.{table}");
+        connect(&self.url).await.query_one(&sql, &[]).await.unwrap().get(0)
     }
 }
 
