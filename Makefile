@@ -13,8 +13,9 @@ EVENT ?= events/$(FN).json
 DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
+STORE_PROOFS ?= 1000000
 
-.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -78,6 +79,11 @@ cleanup-figures: .tools/aws/installed ## Measure the cleanup of expired proofs, 
 		folder=$$(mktemp -d); $(TARGET)/debug/examples/cleanup_figures local $$folder/proofs $$proofs 20; rm -r $$folder; \
 	done
 	$(TARGET)/debug/examples/cleanup_figures aws 10000
+
+store-figures: postgres ## Fill the local store and PostgreSQL with STORE_PROOFS proofs, and measure look-ups there
+	cargo build --workspace --example store_figures
+	folder=$$(mktemp -d); $(TARGET)/debug/examples/store_figures local $$folder/proofs $(STORE_PROOFS); rm -r $$folder
+	$(TARGET)/debug/examples/store_figures postgres $(STORE_PROOFS)
 
 e2e: .venv/installed .tools/aws/installed ## Deploy the template into a local AWS and test it there
 	cargo build --workspace --all-targets

@@ -61,6 +61,11 @@ impl LocalPostgres {
         Self::start_with("", &[])
     }
 
+    /// One of somebody's own that keeps its data as in production: it flushes, and its vacuum runs.
+    pub fn start_durable() -> Self {
+        Self::start_with("fsync = on\nfull_page_writes = on\nautovacuum = on\n", &[])
+    }
+
     /// One that speaks TLS as well, with this certificate and its key, both PEM.
     pub fn start_with_certificate(certificate: &str, key: &str) -> Self {
         Self::start_with("ssl = on\n", &[("server.crt", certificate), ("server.key", key)])

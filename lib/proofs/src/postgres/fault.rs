@@ -85,6 +85,9 @@ fn advice(code: &SqlState) -> Option<String> {
         "53100" => "make room on the server's disk",
         "53300" => "lower max_connections in the URL, or raise it on the server",
         "25006" => READ_ONLY,
+        "26000" => {
+            "a pooler in between lost the statement; use its mode session, or have it keep prepared statements"
+        }
         "3F000" | "42P01" | "42703" => "start CredLink anew: it makes its tables then",
         "55P03" => "somebody else holds it; try again",
         "57014" => return Some(format!("a statement may take {} s", MAX_STATEMENT.as_secs())),

@@ -19,9 +19,10 @@
 //! again counts as done.
 //!
 //! # PgBouncer
-//! Works in its mode `session`. In the mode `transaction` it must keep prepared statements (1.21 or newer, with
-//! `max_prepared_statements` above 0), and let settings pass (`ignore_startup_parameters = options`); the limits on the
-//! server's side do not hold then, those of this program do.
+//! It must let settings pass that it does not know: `ignore_startup_parameters = options`; then the limits on the server's
+//! side do not hold, those of this program do. Its mode `session` works (tried with 1.18). In the mode `transaction` it
+//! must keep prepared statements, which it does from 1.21 on with `max_prepared_statements` above 0 (not tried; 1.18 loses
+//! them, and the error says so).
 
 mod catalogue;
 mod connections;

@@ -64,9 +64,13 @@ async fn change(client: &mut Client) -> Result<i32, tokio_postgres::Error> {
     Ok(found.max(VERSION))
 }
 
-/// Makes the place where versions are written down. An administrator may have made the schema, because the user may not.
+/// Makes the place where versions are written down, in a database that takes every text. An administrator may have made the schema, because the user may not.
 const FIRST: &str = "
     DO $$ BEGIN
+        IF current_setting('server_encoding') <> 'UTF8' THEN
+            RAISE 'the database has the encoding %; create it with ENCODING ''UTF8''',
+                current_setting('server_encoding');
+        END IF;
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'credlink') THEN
             CREATE SCHEMA credlink;
         END IF;

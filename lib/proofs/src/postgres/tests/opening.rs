@@ -42,6 +42,16 @@ async fn a_change_that_fails_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_database_that_takes_not_every_text_is_refused() {
+    let postgres = LocalPostgres::shared();
+    let name = format!("test_{}", Uuid::new_v4().simple());
+    let place = Place { url: postgres.url("postgres") };
+    place.execute(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0")).await;
+    let reason = Place { url: postgres.url(&name) }.refusal().await;
+    assert!(reason.contains("LATIN1") && reason.contains("ENCODING 'UTF8'"), "{reason}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_url_is_said_without_the_password() {
     let postgres = LocalPostgres::shared();
     let address = postgres.address();
