@@ -12,6 +12,7 @@ mod catalogue;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod local;
+mod location;
 mod memory;
 mod pause;
 pub mod postgres;
@@ -20,5 +21,6 @@ pub mod upkeep;
 
 pub use archive::ProofArchive;
 pub use local::LocalProofStore;
+pub use location::{StoreLocation, StoreLocationError};
 pub use memory::MemoryProofStore;
 pub use statistics::{Census, ProofCounts, ProofStatistics};

@@ -28,6 +28,7 @@ mod transaction;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use credlink_aws::SdkConfig;
 use credlink_pipeline::{
     digest::Sha256Hash,
     proof::{Proof, ProofId, ProofRecord, ProofStore, ProofStoreError, StampedCopy},
@@ -70,6 +71,11 @@ impl AwsProofStore {
             blobs: Blobs::new(s3, bucket.into()),
             listings: Listings::default(),
         }
+    }
+
+    /// Like [`new`](Self::new), with clients made as `config` says.
+    pub fn at(config: &SdkConfig, table: impl Into<String>, bucket: impl Into<String>) -> Self {
+        Self::new(aws_sdk_dynamodb::Client::new(config), table, credlink_aws::s3(config), bucket)
     }
 
     async fn valid(&self, id: ProofId, now: Timestamp) -> Result<Option<Entry>, ProofStoreError> {
