@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 
 async fn sign_arrivals() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let service = deployment.service(deployment.signing_identity().await?, None)?;
+    let service = deployment.service(deployment.signing_identity().await?, None).await?;
     let auto_sign = deployment.auto_sign(service)?;
     function::serve(async |event| auto_sign.handle(event.payload).await).await
 }

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 
 async fn clean_up() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let job = Arc::new(deployment.cleanup()?);
+    let job = Arc::new(deployment.cleanup().await?);
     let cleanup = deployment.function_of(job)?.counting(cleanup::metrics);
     function::serve(async |event| cleanup.handle(event).await).await
 }

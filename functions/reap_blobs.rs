@@ -10,6 +10,6 @@ fn main() -> ExitCode {
 }
 
 async fn reap() -> Result<(), Error> {
-    let proofs = Deployment::from_env()?.proofs()?;
+    let proofs = Deployment::from_env()?.proofs_in_table()?;
     function::serve(async |event| reaper::reap(event.payload, &proofs).await).await
 }

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
 
 async fn sign() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let service = deployment.service(deployment.signing_identity().await?, Some(deployment.uploads()?))?;
+    let service =
+        deployment.service(deployment.signing_identity().await?, Some(deployment.uploads()?)).await?;
     http::serve(router::signing(service), deployment.measured()?).await
 }

@@ -14,6 +14,6 @@ fn main() -> ExitCode {
 
 async fn verify() -> Result<(), Error> {
     let deployment = Deployment::from_env()?;
-    let service = deployment.service(deployment.known_identity().await?, Some(deployment.uploads()?))?;
+    let service = deployment.service(deployment.known_identity().await?, Some(deployment.uploads()?)).await?;
     http::serve(router::verifying(service), deployment.measured()?).await
 }

@@ -17,8 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 /// # Errors
 /// The first variable whose value cannot be used.
 pub(crate) fn config(data: PathBuf) -> Result<Config, ConfigError> {
-    let config = Config::from_env(|name| env::var(name).ok())?;
-    Ok(Config { data, ..config })
+    Config::in_folder(data, |name| env::var(name).ok())
 }
 
 /// Starts the logs of a service on standard error: everything of note, as text on a terminal and as JSON

@@ -11,14 +11,14 @@ use std::{
 };
 
 use clap::Args;
+use credlink_proofs::{ProofArchive, StoreLocation};
 use credlink_service::{
     Entrance, Measured, Ports, Service,
     clock::SystemClock,
     config::{Config, ConfigError},
-    installation::{Installation, InstallationError},
+    installation::{self, Installation, InstallationError},
     local_identity::LocalIdentity,
     local_jobs,
-    local_uploads::LocalUploads,
     metrics::{BuildError, PrometheusMetrics},
     outbound::{self, Delivery, FaultReports, Traces},
     router,
@@ -46,7 +46,7 @@ what runs is done, after 30 seconds at the latest; a second one ends it at once.
 
 Jobs run beside it: `credlink jobs list` names them. GET /metrics tells what was measured.
 
-Further settings are environment variables: MAX_FILE_SIZE_MB, INLINE_LIMIT_BYTES, IMAGE_PROCESSING_TIMEOUT_MS, LOCAL_PROOF_STORAGE,
+Further settings are environment variables: MAX_FILE_SIZE_MB, INLINE_LIMIT_BYTES, IMAGE_PROCESSING_TIMEOUT_MS, PROOF_STORE, LOCAL_PROOF_STORAGE,
 DEFAULT_DIGITAL_SOURCE_TYPE, TRUST_ANCHORS, TSA_ANCHORS, SIGNING_CERTIFICATE, ISSUER_CERTIFICATE, REVOCATION_FETCH,
 REVOCATION_PRIVATE_HOSTS, TIMESTAMP_URL, TIMESTAMP_TIMEOUT_MS, WRITE_CREATIVE_WORK, ENABLE_JOB_SCHEDULER, ENABLE_PROOF_CLEANUP, ENABLE_CERT_ROTATION,
 ENABLE_PROOF_RESTAMP, ENABLE_HEALTH_METRICS, EXECUTE_JOBS_ON_START, ROTATION_AUTHORITY, ROTATE_BEFORE_DAYS, ROTATION_KEY_KIND, RESTAMP_BEFORE_DAYS,
@@ -112,14 +112,17 @@ async fn serve(config: &Config) -> Result<Ending, ServeError> {
     let settings = config.settings(server.address())?;
     let signals = StopSignals::listen()?;
     let proof_uris = settings.proof_uris.to_string();
-    let (mut ports, uploads) = ports(config)?;
+    let proofs = config.proofs_here();
+    let (mut ports, archive) = ports_without_uploads(config, &proofs).await?;
+    let uploads = Installation::new(&config.data).uploads()?;
+    ports.uploads = Some(Arc::clone(&uploads) as _);
     let process = PrometheusMetrics::new()?;
     ports.entrance.metrics = process.metrics().clone();
-    let runner = Arc::new(local_jobs::runner(config, &ports, process.metrics().clone())?);
+    let runner = Arc::new(local_jobs::runner(config, &ports, archive, process.metrics().clone()));
     let measured = Arc::new(Measured { process: process.clone(), jobs: runner.book().clone() });
     let service = Arc::new(Service::new(ports, settings));
     writeln!(io::stdout(), "CredLink listening on {}", server.url())?;
-    tracing::info!(url = server.url(), data = %config.data.display(), proof_uris, "listening");
+    tracing::info!(url = server.url(), data = %config.data.display(), %proofs, proof_uris, "listening");
     let background = Background::start(Arc::clone(&runner), process)?;
     let (stop, stopped) = watch::channel(());
     let serving = server.run(router::local(service, uploads, measured), dropped(stopped.clone()));
@@ -150,38 +153,37 @@ async fn obey(mut signals: StopSignals, stop: watch::Sender<()>) -> Infallible {
 }
 
 /// What requests pass, in the data folder where it must outlive this process.
-fn entrance(config: &Config) -> Entrance {
+fn entrance(config: &Config, proofs: &StoreLocation) -> Entrance {
     let installation = Installation::new(&config.data);
     Entrance {
         api_keys: config.http.api_keys.then(|| Arc::new(installation.api_keys()) as Arc<_>),
         idempotency: Arc::new(installation.idempotency()),
         fault_reports: config.http.sentry.clone().map(|dsn| FaultReports::new(dsn, Delivery::Behind)),
         traces: config.http.traces.clone().map(Traces::to),
-        proof_storage: if config.keep_proofs { "local" } else { "memory" },
+        proof_storage: proofs.kind(),
         ..Entrance::default()
     }
 }
 
-fn ports(config: &Config) -> Result<(Ports, Arc<LocalUploads>), InstallationError> {
-    let ports = ports_without_uploads(config)?;
-    let uploads = Installation::new(&config.data).uploads()?;
-    Ok((Ports { uploads: Some(Arc::clone(&uploads) as _), ..ports }, uploads))
-}
-
-/// What jobs work with on this machine. Opening the uploads removes old ones, which a dry run must not.
+/// What jobs work with on this machine, and the proofs at `location`. Opening the uploads removes old ones, which a dry run
+/// must not.
 ///
 /// # Errors
-/// When the data folder cannot be used.
-pub(crate) fn ports_without_uploads(config: &Config) -> Result<Ports, InstallationError> {
+/// When the data folder or the proofs cannot be used.
+pub(crate) async fn ports_without_uploads(
+    config: &Config,
+    location: &StoreLocation,
+) -> Result<(Ports, Arc<dyn ProofArchive>), InstallationError> {
     let installation = Installation::new(&config.data);
-    let proofs = if config.keep_proofs { installation.proofs()? } else { Installation::proofs_in_memory() };
+    let proofs = installation::open_proofs(location).await?;
     let signer = config.signing_certificate.clone();
-    Ok(Ports {
+    let ports = Ports {
         identity: Arc::new(LocalIdentity::new(installation, signer, config.anchor_files())?),
-        proofs,
+        proofs: Arc::clone(&proofs) as _,
         uploads: None,
         clock: Arc::new(SystemClock),
         authorities: outbound::authorities(config),
-        entrance: entrance(config),
-    })
+        entrance: entrance(config, location),
+    };
+    Ok((ports, proofs))
 }

@@ -17,7 +17,7 @@ use credlink_pipeline::{
 use credlink_service::{
     clock::SystemClock,
     config::ConfigError,
-    installation::{Installation, InstallationError},
+    installation::{self, Installation, InstallationError},
     outbound::{self, TimeStampUrl},
 };
 use thiserror::Error;
@@ -112,7 +112,7 @@ pub(crate) enum SignCommandError {
 /// The longest file of assertions, in bytes; the pipeline has a lower limit, and says so.
 const MAX_ASSERTIONS_LENGTH: usize = 16 << 20;
 
-/// Signs the image and keeps the proof in the data folder.
+/// Signs the image and keeps the proof where `PROOF_STORE` says, else in the data folder.
 ///
 /// # Errors
 /// [`SignCommandError`]. The output file is as it was then.
@@ -137,10 +137,12 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
     };
     let installation = Installation::new(&config.data);
     let signer = installation.signer(config.signing_certificate.as_deref())?;
+    let runtime = environment::small_runtime()?;
+    let proofs = runtime.block_on(installation::open_proofs(&config.lasting_proofs_here()))?;
     let authorities = outbound::authorities(&config);
     let context = SignContext {
         signer: &*signer,
-        proofs: &*installation.proofs()?,
+        proofs: &*proofs,
         clock: &SystemClock,
         proof_uris: &proof_uris,
         trust: &installation.trust(&config.anchor_files())?,
@@ -148,7 +150,7 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
         revocation: authorities.revocation.as_deref(),
         settings: &settings,
     };
-    let signed = environment::small_runtime()?
+    let signed = runtime
         .block_on(sign(image, &options, &context))
         .map_err(|cause| SignCommandError::Sign { image: files::name(&args.image), cause })?;
     output.finish(&signed.image)?;

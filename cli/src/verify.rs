@@ -17,7 +17,7 @@ use credlink_service::{
     anchors::AnchorFile,
     clock::SystemClock,
     config::ConfigError,
-    installation::{Installation, InstallationError},
+    installation::{self, Installation, InstallationError},
     outbound,
 };
 use thiserror::Error;
@@ -105,16 +105,18 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
         Some(time) => &FixedClock(*time),
         None => &SystemClock,
     };
+    let runtime = environment::small_runtime()?;
+    let proofs = runtime.block_on(installation::open_proofs_if_any(&config.lasting_proofs_here()))?;
     let revocation = if args.offline { None } else { outbound::authorities(&config).revocation };
     let context = VerifyContext {
-        proofs: &*installation.proofs_if_any()?,
+        proofs: &*proofs,
         clock,
         trust: &installation.trust(&further)?,
         revocation: revocation.as_deref(),
         proof_uris: &config.proof_uris(config.listen)?,
         max_bytes,
     };
-    let report = environment::small_runtime()?
+    let report = runtime
         .block_on(verify(image, &context))
         .map_err(|cause| VerifyCommandError::Verify { image: files::name(&args.image), cause })?
         .without_thumbnails();

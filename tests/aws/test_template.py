@@ -168,6 +168,36 @@ def test_only_the_function_that_rotates_may_write_who_signs() -> None:
             assert {*keys} <= own | ({"signer"} if role == "RotateCertificateRole" else records), role
 
 
+def choice_of(role: str, wanted: dict) -> str | None:
+    """The condition that a statement of a role stands under; none when it always holds."""
+    for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement == wanted:
+                return None
+            if statement.get("Fn::If", [None, None])[1] == wanted:
+                return statement["Fn::If"][0]
+    raise LookupError(f"{role} has no such statement")
+
+
+def test_a_role_reaches_proofs_only_where_they_live() -> None:
+    """Of the table always what is not a proof: who signs, counters, jobs, idempotency keys."""
+    scanning = ("dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem")
+    for role, statement in statements(TEMPLATE):
+        if role in ("ReapBlobsRole", "RotateCertificateRole"):
+            continue
+        resource, keys = json.dumps(statement["Resource"]), json.dumps(statement.get("Condition", {}))
+        if "/manifests/*" in resource or "proof#*" in keys or statement["Action"] in scanning:
+            assert choice_of(role, statement) == "KeepsProofsInDynamoDb", (role, statement)
+        elif "${Bucket}" in resource:
+            assert choice_of(role, statement) == "KeepsProofsInS3", (role, statement)
+            assert statement["Action"] == "s3:ListBucket" or "/proofs/*" in resource, (role, statement)
+
+
+def test_the_url_of_the_database_is_not_shown() -> None:
+    assert TEMPLATE["Parameters"]["ProofDatabaseUrl"]["NoEcho"] is True
+    assert "ProofDatabaseUrl" not in json.dumps(TEMPLATE["Outputs"])
+
+
 def test_a_job_may_read_and_write_its_own_state() -> None:
     for role, job in JOBS.items():
         allowed = [one for of, one in statements(TEMPLATE) if of == role and one["Action"] == "dynamodb:PutItem"]
@@ -244,6 +274,15 @@ CA = "arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority"
 GOOD = {
     "ProofUriDomain": ["", "https://proofs.example.com", "https://proofs.example.com:8443/a/proofs"],
     "AllowedOrigins": ["*", "https://example.com", "https://a.example.com,http://localhost:3000"],
+    "ProofBucket": ["", "my-proofs", "proofs.example.com"],
+    "ProofDatabaseUrl": [
+        "",
+        "postgres://credlink:pass%40word@db.example.com:5432/credlink?sslmode=verify-full",
+        "postgresql://credlink@db/credlink",
+        "{{resolve:secretsmanager:credlink-db:SecretString:url}}",
+    ],
+    "SubnetIds": ["", "subnet-0123456789abcdef0"],
+    "SecurityGroupIds": ["", "sg-01234567"],
     "SigningKeyArns": ["", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
     "PrivateCaArn": ["", f"{CA}/1234abcd-12ab-34cd-56ef-1234567890ab"],
     "TrustAnchorsObject": ["", "s3://my-bucket/trust/anchors.pem"],
@@ -258,6 +297,10 @@ GOOD = {
 BAD = {
     "ProofUriDomain": ["http://a.example.com", "https://a.example.com/", "https://A.example.com", "proofs"],
     "AllowedOrigins": ["", "example.com", "https://example.com/", "https://a.example, https://b.example", "*,*"],
+    "ProofBucket": ["s3://my-proofs", "My-Proofs", "a", "my-proofs/prefix"],
+    "ProofDatabaseUrl": ["mysql://a@b/c", "postgres://host/database", "postgres://a@b", "postgres://a b@c/d", "{{resolve:ssm:a}}"],
+    "SubnetIds": ["vpc-01234567", "subnet-"],
+    "SecurityGroupIds": ["default", "sg-0123456789abcdef01"],
     "SigningKeyArns": ["alias/signing", "arn:aws:kms:eu-central-1:111122223333:alias/signing", "1234abcd"],
     "PrivateCaArn": [f"{CA}/", "1234abcd", f"{CA}/1234/certificate/5678"],
     "TrustAnchorsObject": ["anchors.pem", "s3://bucket", "s3://bucket/", "https://bucket/key", "s3://bucket/*"],

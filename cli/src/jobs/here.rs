@@ -20,8 +20,8 @@ pub(super) fn run(config: &Config, args: &RunArgs) -> Result<RunReport, JobsComm
     let runtime = background::threads().map_err(JobsCommandError::Start)?;
     let report = runtime.block_on(async {
         let signals = StopSignals::listen().map_err(JobsCommandError::Start)?;
-        let ports = serve::ports_without_uploads(config)?;
-        let runner = local_jobs::runner(config, &ports, Metrics::none())?;
+        let (ports, proofs) = serve::ports_without_uploads(config, &config.lasting_proofs_here()).await?;
+        let runner = local_jobs::runner(config, &ports, proofs, Metrics::none());
         let order = Order::by_command(args.dry_run, args.force);
         let outcome = tokio::select! {
             biased;

@@ -40,6 +40,12 @@ impl Timestamp {
         self.0.unix_timestamp() * 1000 + i64::from(self.0.millisecond())
     }
 
+    /// The time so many milliseconds after 1970-01-01T00:00:00Z; `None` when it is not in the years -9999 to 9999.
+    pub fn from_unix_milliseconds(milliseconds: i64) -> Option<Self> {
+        let nanoseconds = i128::from(milliseconds) * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().map(Self::new)
+    }
+
     /// Whole milliseconds from `earlier` to this time; 0 when the clock went back in between.
     pub fn milliseconds_since(self, earlier: Self) -> u64 {
         u64::try_from((self.0 - earlier.0).whole_milliseconds()).unwrap_or(0)
@@ -96,8 +102,15 @@ mod tests {
             ("1970-01-01T00:00:01.250Z", 1250),
             ("1969-12-31T23:59:58Z", -2000),
         ] {
-            assert_eq!(Timestamp::parse(text).unwrap().unix_milliseconds(), milliseconds, "{text}");
+            let time = Timestamp::parse(text).unwrap();
+            assert_eq!(time.unix_milliseconds(), milliseconds, "{text}");
+            assert_eq!(Timestamp::from_unix_milliseconds(milliseconds), Some(time));
         }
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_has_is_none() {
+        assert_eq!(Timestamp::from_unix_milliseconds(i64::MAX), None);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Every store implements the port [`ProofStore`](credlink_pipeline::proof::ProofStore) and passes the same
 //! `contract` suite. [`MemoryProofStore`] is for tests and for a process that need not remember;
 //! [`LocalProofStore`] keeps proofs in a folder, which several processes may use at once;
-//! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3; [`PostgresProofStore`](postgres::PostgresProofStore)
-//! in a PostgreSQL database.
+//! [`AwsProofStore`](aws::AwsProofStore) keeps them in DynamoDB and S3; [`S3ProofStore`](s3::S3ProofStore) in S3 alone;
+//! [`PostgresProofStore`](postgres::PostgresProofStore) in a PostgreSQL database. [`StoreLocation`] names one of them.
 
 mod archive;
 pub mod aws;
@@ -16,6 +16,7 @@ mod location;
 mod memory;
 mod pause;
 pub mod postgres;
+pub mod s3;
 mod statistics;
 pub mod upkeep;
 

@@ -10,7 +10,12 @@ use credlink_aws::SdkConfig;
 use credlink_pipeline::proof::ProofStoreError;
 use thiserror::Error;
 
-use crate::{LocalProofStore, MemoryProofStore, ProofArchive, aws::AwsProofStore};
+use crate::{
+    LocalProofStore, MemoryProofStore, ProofArchive,
+    aws::AwsProofStore,
+    postgres::{PostgresProofStore, PostgresSettings, PostgresSettingsError},
+    s3::S3ProofStore,
+};
 
 /// Where proofs live. As text it never shows a password.
 #[derive(Clone, Debug)]
@@ -26,6 +31,15 @@ pub enum StoreLocation {
         /// The bucket.
         bucket: String,
     },
+    /// In an S3 bucket alone.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// What the names of all objects begin with, before a slash.
+        prefix: String,
+    },
+    /// In a PostgreSQL database.
+    Postgres(PostgresSettings),
 }
 
 /// Why a text names no store. Never shows what stands behind the kind, where a password may be.
@@ -54,17 +68,35 @@ pub enum StoreLocationError {
         /// What is allowed.
         rule: &'static str,
     },
+    /// The URL names no database.
+    #[error("the URL of the database {0}")]
+    Postgres(#[from] PostgresSettingsError),
 }
 
 /// All that can be written.
-const FORMS: &str = "local[:FOLDER], memory or dynamodb[:TABLE/BUCKET]";
+const FORMS: &str = "local[:FOLDER], memory, dynamodb[:TABLE/BUCKET], s3[:BUCKET[/PREFIX]] or postgres[://USER:PASSWORD@HOST/DATABASE]";
 
 const DYNAMODB_FORM: &str = "dynamodb:TABLE/BUCKET";
+const S3_FORM: &str = "s3:BUCKET";
+const POSTGRES_FORM: &str = "postgres://USER:PASSWORD@HOST/DATABASE";
+
+/// The prefix where none is chosen.
+const PREFIX: &str = "proofs";
+
+/// The longest prefix. The name of an object has at most 1024 bytes, of which a store needs some 320.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
+const MAX_PREFIX: usize = 256;
 
 impl StoreLocation {
-    /// Reads `local`, `local:FOLDER`, `memory`, `dynamodb` or `dynamodb:TABLE/BUCKET`. What is left out comes from
-    /// elsewhere: the folder is `proofs` in the data folder `data`, and `lookup` gives the values of the variables
-    /// `PROOF_TABLE` and `BLOB_BUCKET`.
+    /// Reads one of these, and takes what it leaves out from elsewhere; `lookup` gives the values of variables:
+    ///
+    /// | text | left out |
+    /// |---|---|
+    /// | `memory` | |
+    /// | `local`, `local:FOLDER` | the folder is `proofs` in the data folder `data` |
+    /// | `dynamodb`, `dynamodb:TABLE`, `dynamodb:TABLE/BUCKET` | `PROOF_TABLE`, `BLOB_BUCKET` |
+    /// | `s3`, `s3:BUCKET`, `s3:BUCKET/PREFIX` | `PROOF_BUCKET`; `PROOF_PREFIX`, or else `proofs` |
+    /// | `postgres`, `postgres://…`, `postgresql://…` | `PROOF_DATABASE_URL` |
     ///
     /// # Errors
     /// [`StoreLocationError`].
@@ -81,6 +113,9 @@ impl StoreLocation {
             "local" if rest.is_empty() => Ok(Self::local(data)),
             "local" => Ok(Self::Local(PathBuf::from(rest))),
             "dynamodb" => Self::dynamodb(rest, &variables),
+            "s3" => Self::s3(rest, &variables),
+            "postgres" | "postgresql" if rest.is_empty() => Self::postgres("", &variables),
+            "postgres" | "postgresql" => Self::postgres(text, &variables),
             _ => Err(StoreLocationError::UnknownKind(kind.to_owned())),
         }
     }
@@ -96,6 +131,8 @@ impl StoreLocation {
             Self::Memory => "memory",
             Self::Local(_) => "local",
             Self::DynamoDb { .. } => "dynamodb",
+            Self::S3 { .. } => "s3",
+            Self::Postgres(_) => "postgres",
         }
     }
 
@@ -109,12 +146,18 @@ impl StoreLocation {
             }
             // A proof is there when its record is, whatever bucket has its manifest store.
             Self::DynamoDb { table, .. } => format!("dynamodb:{table}"),
-            Self::Memory => self.to_string(),
+            // Whoever the user is.
+            Self::Postgres(settings) => {
+                let text = settings.to_string();
+                format!("postgres:{}", text.rsplit_once('@').map_or(text.as_str(), |(_, place)| place))
+            }
+            Self::Memory | Self::S3 { .. } => self.to_string(),
         }
     }
 
     /// Opens the store; a folder is created where there is none. `aws` is asked for the way to AWS, by stores that are
-    /// there. Nothing is asked of AWS yet: [`check`](credlink_pipeline::proof::ProofStore::check) does.
+    /// there. Nothing is asked of AWS yet: [`check`](credlink_pipeline::proof::ProofStore::check) does. A database is asked,
+    /// and gets its tables.
     ///
     /// # Errors
     /// [`ProofStoreError::Unavailable`] when the store cannot be opened.
@@ -128,6 +171,10 @@ impl StoreLocation {
             Self::DynamoDb { table, bucket } => {
                 Arc::new(AwsProofStore::at(&in_a_region(aws().await)?, table, bucket))
             }
+            Self::S3 { bucket, prefix } => {
+                Arc::new(S3ProofStore::at(&in_a_region(aws().await)?, bucket, prefix))
+            }
+            Self::Postgres(settings) => Arc::new(PostgresProofStore::open(settings).await?),
         })
     }
 
@@ -140,6 +187,29 @@ impl StoreLocation {
         let bucket = variables.part(bucket, ("bucket", "BLOB_BUCKET", DYNAMODB_FORM))?;
         Ok(Self::DynamoDb { table: table_name(table)?, bucket: bucket_name(bucket)? })
     }
+
+    fn s3<L>(rest: &str, variables: &Variables<L>) -> Result<Self, StoreLocationError>
+    where
+        L: Fn(&str) -> Option<String>,
+    {
+        // As other tools write it.
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let bucket = variables.part(bucket, ("bucket", "PROOF_BUCKET", S3_FORM))?;
+        let prefix = match prefix {
+            "" => variables.text("PROOF_PREFIX").unwrap_or_else(|| PREFIX.to_owned()),
+            chosen => chosen.to_owned(),
+        };
+        Ok(Self::S3 { bucket: bucket_name(bucket)?, prefix: object_prefix(prefix)? })
+    }
+
+    fn postgres<L>(url: &str, variables: &Variables<L>) -> Result<Self, StoreLocationError>
+    where
+        L: Fn(&str) -> Option<String>,
+    {
+        let url = variables.part(url, ("database", "PROOF_DATABASE_URL", POSTGRES_FORM))?;
+        Ok(Self::Postgres(PostgresSettings::parse(&url)?))
+    }
 }
 
 impl fmt::Display for StoreLocation {
@@ -148,6 +218,8 @@ impl fmt::Display for StoreLocation {
             Self::Memory => f.write_str("memory"),
             Self::Local(folder) => write!(f, "local:{}", folder.display()),
             Self::DynamoDb { table, bucket } => write!(f, "dynamodb:{table}/{bucket}"),
+            Self::S3 { bucket, prefix } => write!(f, "s3:{bucket}/{prefix}"),
+            Self::Postgres(settings) => settings.fmt(f),
         }
     }
 }
@@ -165,8 +237,11 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         if !written.is_empty() {
             return Ok(written.to_owned());
         }
-        let missing = StoreLocationError::Missing { what, form, variable };
-        (self.0)(variable).map(|value| value.trim().to_owned()).ok_or(missing)
+        self.text(variable).ok_or(StoreLocationError::Missing { what, form, variable })
+    }
+
+    fn text(&self, variable: &str) -> Option<String> {
+        (self.0)(variable).map(|value| value.trim().to_owned())
     }
 }
 
@@ -190,6 +265,18 @@ fn bucket_name(name: String) -> Result<String, StoreLocationError> {
     Err(StoreLocationError::Name { what: "S3 bucket", name, rule })
 }
 
+/// One that other programs show and take without quoting.
+fn object_prefix(prefix: String) -> Result<String, StoreLocationError> {
+    let is_known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(is_known) && part != "." && part != "..";
+    if prefix.len() <= MAX_PREFIX && prefix.split('/').all(is_part) {
+        return Ok(prefix);
+    }
+    let rule =
+        "a prefix has at most 256 letters, digits, underscores, dots and hyphens, and single slashes inside";
+    Err(StoreLocationError::Name { what: "prefix of objects", name: prefix, rule })
+}
+
 fn in_a_region(config: SdkConfig) -> Result<SdkConfig, ProofStoreError> {
     let no_region = "no AWS region: set AWS_REGION, or choose a profile that has one with AWS_PROFILE";
     config.region().is_some().then_some(config).ok_or(ProofStoreError::Unavailable(no_region.to_owned()))
@@ -199,7 +286,12 @@ fn in_a_region(config: SdkConfig) -> Result<SdkConfig, ProofStoreError> {
 mod tests {
     use super::*;
 
-    const ENVIRONMENT: [(&str, &str); 2] = [("PROOF_TABLE", "the-table"), ("BLOB_BUCKET", "the-bucket")];
+    const ENVIRONMENT: [(&str, &str); 4] = [
+        ("PROOF_TABLE", "the-table"),
+        ("BLOB_BUCKET", "the-bucket"),
+        ("PROOF_BUCKET", "a-bucket"),
+        ("PROOF_DATABASE_URL", "postgres://me:secret@localhost/credlink"),
+    ];
 
     fn parse(text: &str) -> Result<StoreLocation, StoreLocationError> {
         let of = |name: &str| ENVIRONMENT.iter().find(|(known, _)| *known == name);
@@ -219,6 +311,12 @@ mod tests {
             ("dynamodb", "dynamodb:the-table/the-bucket"),
             ("dynamodb:another", "dynamodb:another/the-bucket"),
             (" dynamodb:another/one ", "dynamodb:another/one"),
+            ("s3", "s3:a-bucket/proofs"),
+            ("s3:another", "s3:another/proofs"),
+            ("s3:another/of/us", "s3:another/of/us"),
+            ("s3://another/of", "s3:another/of"),
+            ("postgres", "postgres://me@localhost:5432/credlink"),
+            ("postgresql://you:secret@127.0.0.1:99/proofs", "postgres://you@127.0.0.1:99/proofs"),
         ] {
             let location = parse(text).unwrap();
             assert_eq!(location.to_string(), full);
@@ -235,6 +333,16 @@ mod tests {
         }
         assert!(parse_alone("dynamodb").contains("set PROOF_TABLE"));
         assert!(parse_alone("dynamodb:table").contains("set BLOB_BUCKET"));
+        assert!(parse_alone("s3").contains("set PROOF_BUCKET"));
+        assert!(parse_alone("postgres").contains("set PROOF_DATABASE_URL"));
+        for text in ["s3:bucket//", "s3:bucket/a/", "s3:bucket/a//b", "s3:bucket/../b", "s3:bucket/a b"] {
+            assert!(parse(text).unwrap_err().to_string().contains("single slashes"), "{text}");
+        }
+        let error = parse("postgres://me:secret@localhost").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the URL of the database names no") && !error.contains("secret"),
+            "{error}"
+        );
         assert!(parse("dynamodb:a b/bucket").unwrap_err().to_string().contains("letters"));
         assert!(parse("dynamodb:table/Bucket").unwrap_err().to_string().contains("small letters"));
     }
@@ -253,6 +361,9 @@ mod tests {
         assert_eq!(identity(&plain), identity(&winding));
         assert_eq!(identity("dynamodb:table/one"), identity("dynamodb:table/two"));
         assert_ne!(identity("dynamodb:table/one"), identity("dynamodb:another/one"));
+        assert_ne!(identity("s3:bucket/one"), identity("s3:bucket/two"));
+        assert_eq!(identity("postgres://a:b@localhost/c"), identity("postgres://d@localhost:5432/c"));
+        assert_ne!(identity("postgres://a:b@localhost/c"), identity("postgres://a:b@localhost/d"));
     }
 
     #[tokio::test]

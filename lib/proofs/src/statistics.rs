@@ -49,13 +49,24 @@ pub struct ProofCounts {
 impl ProofCounts {
     /// Counts the proof with this record, which takes `bytes`, at `now`.
     pub fn add(&mut self, record: &ProofRecord, bytes: u64, now: Timestamp) {
+        self.add_made_at(record.created_at, record.expires_at, bytes, now);
+    }
+
+    /// Counts a proof of which this is known, at `now`.
+    pub(crate) fn add_made_at(
+        &mut self,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+        bytes: u64,
+        now: Timestamp,
+    ) {
         self.bytes = self.bytes.saturating_add(bytes);
-        if record.expires_at <= now {
+        if expires_at <= now {
             self.expired_waiting += 1;
             return;
         }
         self.valid += 1;
-        let age = now.unix_seconds().saturating_sub(record.created_at.unix_seconds());
+        let age = now.unix_seconds().saturating_sub(created_at.unix_seconds());
         self.created_last_day += u64::from(age < DAY);
     }
 

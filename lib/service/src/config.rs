@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use credlink_keys::{
 use credlink_pipeline::{
     asset::Limits, manifest::DigitalSourceType, proof_uri::ProofUriBase, sign::SignSettings,
 };
+use credlink_proofs::{StoreLocation, StoreLocationError};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
@@ -44,8 +45,8 @@ pub struct Config {
     pub processing_timeout: Duration,
     /// What a picture is when the caller does not say.
     pub default_digital_source_type: Option<DigitalSourceType>,
-    /// Whether proofs are kept in the data folder, or in memory until the service ends.
-    pub keep_proofs: bool,
+    /// Where proofs live; `None` when nothing was chosen.
+    pub proof_store: Option<StoreLocation>,
     /// A PEM file of further roots of signers.
     pub trust_anchors: Option<PathBuf>,
     /// A PEM file of roots of time-stamp authorities.
@@ -102,6 +103,9 @@ pub enum ConfigError {
         /// What it may be.
         allowed: String,
     },
+    /// The place of proofs is none, or says otherwise than another variable. Its value may hold a password.
+    #[error("PROOF_STORE cannot be used: {0}")]
+    ProofStore(StoreLocationError),
     /// The value is not what it should be.
     #[error("{variable} is {value:?}: {reason}")]
     Refused {
@@ -120,6 +124,15 @@ impl Config {
     /// # Errors
     /// The first variable whose value cannot be used.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let chosen = lookup("CREDLINK_DATA").filter(|value| !value.trim().is_empty());
+        Self::in_folder(chosen.unwrap_or_else(|| "./credlink-data".to_owned()).into(), lookup)
+    }
+
+    /// Like [`Config::from_env`], with this data folder.
+    ///
+    /// # Errors
+    /// The first variable whose value cannot be used.
+    pub fn in_folder(data: PathBuf, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let variables = Variables(|name: &str| lookup(name).filter(|value| !value.trim().is_empty()));
         let port = variables.parsed("PORT", "a port from 0 to 65535")?.unwrap_or(3001);
         let megabytes: usize = variables.ranged("MAX_FILE_SIZE_MB", 1, 50)?.unwrap_or(50);
@@ -127,13 +140,12 @@ impl Config {
         let stamp_timeout = variables.ranged("TIMESTAMP_TIMEOUT_MS", 100, 10_000)?.unwrap_or(2_000);
         Ok(Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
-            data: variables.text("CREDLINK_DATA").unwrap_or_else(|| "./credlink-data".to_owned()).into(),
             proof_uris: variables.checked("PROOF_URI_DOMAIN")?,
             max_image_bytes: megabytes << 20,
             inline_limit: variables.ranged("INLINE_LIMIT_BYTES", 64 << 10, 50 << 20)?,
             processing_timeout: Duration::from_millis(timeout),
             default_digital_source_type: variables.checked("DEFAULT_DIGITAL_SOURCE_TYPE")?,
-            keep_proofs: variables.switch("LOCAL_PROOF_STORAGE")?.unwrap_or(true),
+            proof_store: variables.proof_store(&data)?,
             trust_anchors: variables.text("TRUST_ANCHORS").map(PathBuf::from),
             tsa_anchors: variables.text("TSA_ANCHORS").map(PathBuf::from),
             signing_certificate: variables.text("SIGNING_CERTIFICATE").map(PathBuf::from),
@@ -150,7 +162,21 @@ impl Config {
             http: HttpSettings::from_variables(&variables)?,
             creative_work: variables.switch("WRITE_CREATIVE_WORK")?.unwrap_or(false),
             log: LogConfig::from_variables(&variables)?,
+            data,
         })
+    }
+
+    /// Where proofs live on one machine: in the data folder, unless something else was chosen.
+    pub fn proofs_here(&self) -> StoreLocation {
+        self.proof_store.clone().unwrap_or_else(|| StoreLocation::local(&self.data))
+    }
+
+    /// Where proofs live for a command that ends when it is done: memory is no place then.
+    pub fn lasting_proofs_here(&self) -> StoreLocation {
+        match self.proofs_here() {
+            StoreLocation::Memory => StoreLocation::local(&self.data),
+            location => location,
+        }
     }
 
     /// The PEM files of roots to trust besides the installation's own.
@@ -317,6 +343,29 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
 
     pub(crate) fn switch(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
         Ok(self.one_of(name, &["true", "false"])?.map(|choice| choice == "true"))
+    }
+
+    /// Where proofs live. The older variable says no more than whether that is the data folder or memory.
+    fn proof_store(&self, data: &Path) -> Result<Option<StoreLocation>, ConfigError> {
+        let chosen = match self.text("PROOF_STORE") {
+            Some(text) => {
+                let location = StoreLocation::parse(&text, data, |name| self.text(name));
+                Some(location.map_err(ConfigError::ProofStore)?)
+            }
+            None => None,
+        };
+        let older = "LOCAL_PROOF_STORAGE";
+        match (self.switch(older)?, chosen) {
+            (None, chosen) => Ok(chosen),
+            (Some(true), None) => Ok(Some(StoreLocation::local(data))),
+            (Some(false), None | Some(StoreLocation::Memory)) => Ok(Some(StoreLocation::Memory)),
+            (Some(true), Some(local @ StoreLocation::Local(_))) => Ok(Some(local)),
+            (Some(keeps), Some(location)) => Err(ConfigError::refused(
+                older,
+                keeps.to_string(),
+                format!("PROOF_STORE is {location}, which says otherwise; leave one of the two out"),
+            )),
+        }
     }
 
     fn job_switches(&self) -> Result<Switches, ConfigError> {

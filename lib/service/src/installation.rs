@@ -9,12 +9,12 @@ use credlink_keys::{
     KeyKind, KeysError, LocalKeys, LocalSigner, PemFile, folder::SIGNER, trust_anchor_files, trust_anchors,
 };
 use credlink_pipeline::{
-    proof::{ProofStore, ProofStoreError},
+    proof::ProofStoreError,
     signer::Signer,
     timestamp::Clock,
     trust::{AnchorList, TrustAnchors, TrustAnchorsError},
 };
-use credlink_proofs::{LocalProofStore, MemoryProofStore};
+use credlink_proofs::{ProofArchive, StoreLocation};
 use thiserror::Error;
 
 use crate::{
@@ -42,8 +42,13 @@ pub enum InstallationError {
     #[error(transparent)]
     Keys(#[from] KeysError),
     /// The proofs cannot be opened.
-    #[error(transparent)]
-    Proofs(#[from] ProofStoreError),
+    #[error("proofs in {location} cannot be used: {cause}; PROOF_STORE says where proofs live")]
+    Proofs {
+        /// Where they live.
+        location: StoreLocation,
+        /// What is in the way.
+        cause: ProofStoreError,
+    },
     /// The folder of uploads cannot be opened.
     #[error(transparent)]
     Uploads(#[from] UploadError),
@@ -96,27 +101,6 @@ impl Installation {
         }
     }
 
-    /// The proofs in the folder.
-    ///
-    /// # Errors
-    /// When the folder cannot be created or read.
-    pub fn proofs(&self) -> Result<Arc<dyn ProofStore>, InstallationError> {
-        Ok(Arc::new(LocalProofStore::open(self.data.join("proofs"))?))
-    }
-
-    /// The proofs in the folder, or none; nothing is created.
-    ///
-    /// # Errors
-    /// When the folder is there but cannot be read.
-    pub fn proofs_if_any(&self) -> Result<Arc<dyn ProofStore>, InstallationError> {
-        if self.data.join("proofs").exists() { self.proofs() } else { Ok(Self::proofs_in_memory()) }
-    }
-
-    /// Proofs that are gone when the process ends.
-    pub fn proofs_in_memory() -> Arc<dyn ProofStore> {
-        Arc::new(MemoryProofStore::new())
-    }
-
     /// The API keys in the folder.
     pub fn api_keys(&self) -> LocalApiKeys {
         LocalApiKeys::new(self.keys().join("api"))
@@ -135,23 +119,11 @@ impl Installation {
         Ok(Arc::new(LocalUploads::open(self.data.join("uploads"), self.clock.now())?))
     }
 
-    /// The cleanup of the folder.
-    ///
-    /// # Errors
-    /// When the proofs cannot be opened.
-    pub fn cleanup(&self) -> Result<ProofCleanup, InstallationError> {
-        let proofs = LocalProofStore::open(self.data.join("proofs"))?;
+    /// The cleanup of the folder, and of the proofs in `proofs`, wherever they are.
+    pub fn cleanup(&self, proofs: Arc<dyn ProofArchive>) -> ProofCleanup {
         let uploads = LocalUploads::as_they_are(self.data.join("uploads"));
         let keys = IdempotencyFolder::new(self.data.join("idempotency"));
-        Ok(ProofCleanup::new(vec![Arc::new(proofs), Arc::new(uploads), Arc::new(keys)]))
-    }
-
-    /// The proofs in the folder, as what looks after them needs them.
-    ///
-    /// # Errors
-    /// When the folder cannot be created or read.
-    pub fn proof_folder(&self) -> Result<Arc<LocalProofStore>, InstallationError> {
-        Ok(Arc::new(LocalProofStore::open(self.data.join("proofs"))?))
+        ProofCleanup::new(vec![proofs, Arc::new(uploads), Arc::new(keys)])
     }
 
     /// The state of jobs in the folder. Nothing is created until something is written.
@@ -191,6 +163,34 @@ impl Installation {
         let signer = LocalSigner::read(&PemFile::read(path)?)?;
         signer.check_dates(self.clock.now())?;
         Ok(Arc::new(signer))
+    }
+}
+
+/// The proofs at `location`. A folder is created where there is none; what is elsewhere is asked whether it lets us in.
+///
+/// # Errors
+/// [`InstallationError::Proofs`] when it cannot be reached, or refuses us.
+pub async fn open_proofs(location: &StoreLocation) -> Result<Arc<dyn ProofArchive>, InstallationError> {
+    let opened = async {
+        let proofs = location.open(credlink_aws::from_profile).await?;
+        if !matches!(location, StoreLocation::Local(_) | StoreLocation::Memory) {
+            proofs.check().await?;
+        }
+        Ok(proofs)
+    };
+    opened.await.map_err(|cause| InstallationError::Proofs { location: location.clone(), cause })
+}
+
+/// Like [`open_proofs`], but where a folder is missing, there are no proofs, and nothing is created.
+///
+/// # Errors
+/// As for [`open_proofs`].
+pub async fn open_proofs_if_any(
+    location: &StoreLocation,
+) -> Result<Arc<dyn ProofArchive>, InstallationError> {
+    match location {
+        StoreLocation::Local(folder) if !folder.exists() => open_proofs(&StoreLocation::Memory).await,
+        location => open_proofs(location).await,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use credlink_proofs::LocalProofStore;
+use credlink_proofs::{ProofArchive, StoreLocation};
 
 use crate::{
     Ports,
     config::Config,
-    installation::{Installation, InstallationError},
+    installation::Installation,
     jobs::{
         self, Job, JobBook, RestampJob, RestampPorts, Runner,
         health::{CertificateEnd, HealthMetrics, Measurement, Reachable, StoredProofs},
@@ -16,27 +16,25 @@ use crate::{
     metrics::Metrics,
 };
 
-/// What runs the jobs of the installation in the data folder of `config`, which `ports` belong to.
-///
-/// # Errors
-/// When a part of the folder cannot be created or read.
-pub fn runner(config: &Config, ports: &Ports, metrics: Metrics) -> Result<Runner, InstallationError> {
+/// What runs the jobs of the installation in the data folder of `config`, which `ports` belong to, on the proofs in
+/// `proofs`.
+pub fn runner(config: &Config, ports: &Ports, proofs: Arc<dyn ProofArchive>, metrics: Metrics) -> Runner {
     let installation = Installation::new(&config.data);
-    let (store, proofs) = (installation.jobs(), installation.proof_folder()?);
+    let store = installation.jobs();
     let mut measurements = measurements(ports);
-    // Proofs in memory are not counted; those that lie in the folder all the same are no answer.
-    if config.keep_proofs {
+    // Proofs in memory are those of one process, and nobody else's.
+    if !matches!(config.proofs_here(), StoreLocation::Memory) {
         let book = JobBook::new(Arc::clone(&store));
-        measurements.push(Arc::new(StoredProofs::new(proofs.clone(), book)));
+        measurements.push(Arc::new(StoredProofs::new(Arc::clone(&proofs) as _, book)));
     }
     let jobs: Vec<Arc<dyn Job>> = vec![
-        Arc::new(installation.cleanup()?),
+        Arc::new(installation.cleanup(Arc::clone(&proofs))),
         rotation::local_job(config, Arc::clone(&ports.clock)),
         Arc::new(restamping(config, ports, proofs)),
         Arc::new(HealthMetrics::new(measurements)),
     ];
     let clock = Arc::clone(&ports.clock);
-    Ok(Runner::new(jobs, store, clock, metrics, config.jobs, jobs::holder()))
+    Runner::new(jobs, store, clock, metrics, config.jobs, jobs::holder())
 }
 
 fn measurements(ports: &Ports) -> Vec<Arc<dyn Measurement>> {
@@ -44,7 +42,7 @@ fn measurements(ports: &Ports) -> Vec<Arc<dyn Measurement>> {
     vec![Arc::new(Reachable::new(Arc::clone(&identity), proofs)), Arc::new(CertificateEnd::new(identity))]
 }
 
-fn restamping(config: &Config, ports: &Ports, proofs: Arc<LocalProofStore>) -> RestampJob {
+fn restamping(config: &Config, ports: &Ports, proofs: Arc<dyn ProofArchive>) -> RestampJob {
     let ports = RestampPorts {
         proofs,
         identity: Arc::clone(&ports.identity),

@@ -17,7 +17,7 @@ pub(super) const TTL: &str = "ttl";
 
 /// Where manifest stores lie in the bucket: `manifests/<proof id>/<random uuid>`. The stamped copy of one has its name, a
 /// dot and the SHA-256 of the copy.
-pub(super) const BLOB_PREFIX: &str = "manifests/";
+pub(crate) const BLOB_PREFIX: &str = "manifests/";
 
 /// How the partition keys of records begin.
 pub(super) const PROOF_PREFIX: &str = "proof#";
@@ -28,7 +28,7 @@ const IDEMPOTENCY_PREFIX: &str = "idempotency#";
 
 /// The longest record, in bytes of JSON. An item may have 400 KB, its keys and the names of attributes included.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
-const MAX_RECORD_BYTES: usize = 384 << 10;
+pub(crate) const MAX_RECORD_BYTES: usize = 384 << 10;
 
 /// An item as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -81,22 +81,22 @@ pub(super) fn proof_of_pk(pk: &str) -> Option<ProofId> {
 }
 
 /// The proof that a manifest store in the bucket was written for; `None` when it is no such object.
-pub(super) fn proof_of_blob(blob: &str) -> Option<ProofId> {
+pub(crate) fn proof_of_blob(blob: &str) -> Option<ProofId> {
     let (id, name) = blob.strip_prefix(BLOB_PREFIX)?.split_once('/')?;
     if name.is_empty() { None } else { id.parse().ok() }
 }
 
 /// The manifest store that an object is, or is the stamped copy of.
-pub(super) fn original_of(blob: &str) -> &str {
+pub(crate) fn original_of(blob: &str) -> &str {
     blob.split_once('.').map_or(blob, |(original, _)| original)
 }
 
 /// A proof's record together with the object that holds its manifest store. No other put ever writes the same
 /// object, so the name of the object also tells one put of an id from the next.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) record: ProofRecord,
-    pub(super) blob: String,
+pub(crate) struct Entry {
+    pub(crate) record: ProofRecord,
+    pub(crate) blob: String,
 }
 
 impl Entry {
@@ -107,7 +107,7 @@ impl Entry {
     }
 
     /// The object with its stamped copy; `None` when it has none.
-    pub(super) fn stamped_blob(&self) -> Option<String> {
+    pub(crate) fn stamped_blob(&self) -> Option<String> {
         Some(format!("{}.{}", self.blob, self.record.stamped?.manifest_hash))
     }
 

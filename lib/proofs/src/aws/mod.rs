@@ -14,13 +14,14 @@
 //! with the record's entry in the table's stream ([`AwsProofStore::reap`]) or with the next
 //! [sweep](crate::upkeep::Upkeep).
 
-mod blobs;
+pub(crate) mod blobs;
+pub(crate) mod bucket;
 mod catalogue;
-mod fault;
-mod item;
+pub(crate) mod fault;
+pub(crate) mod item;
+pub(crate) mod manifest_stores;
 mod reap;
-mod stamped;
-mod sweep;
+pub(crate) mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -35,15 +36,14 @@ use credlink_pipeline::{
     timestamp::Timestamp,
 };
 
-use blobs::{Blob, Blobs, MAX_MANIFEST_STORE_BYTES};
+use blobs::{Blobs, check_length};
+use bucket::Bucket;
 use item::{BLOB, Entry, proof_of_blob, text};
+use manifest_stores::{Entries, ManifestStores};
 use sweep::Listings;
 use table::{Added, Table};
 
 pub use reap::RemovedProof;
-
-/// How often a proof is looked at anew that is removed and put again in the middle of being read.
-const READ_ATTEMPTS: usize = 3;
 
 /// The proof store on AWS. A clone shares its connections.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl AwsProofStore {
     ) -> Self {
         Self {
             table: Table::new(dynamo, table.into()),
-            blobs: Blobs::new(s3, bucket.into()),
+            blobs: Blobs::new(Bucket::new(s3, bucket.into(), String::new())),
             listings: Listings::default(),
         }
     }
@@ -78,9 +78,8 @@ impl AwsProofStore {
         Self::new(aws_sdk_dynamodb::Client::new(config), table, credlink_aws::s3(config), bucket)
     }
 
-    async fn valid(&self, id: ProofId, now: Timestamp) -> Result<Option<Entry>, ProofStoreError> {
-        let entry = self.table.read(id).await?;
-        Ok(entry.filter(|entry| now < entry.record.expires_at))
+    fn manifest_stores(&self) -> ManifestStores<'_> {
+        ManifestStores { entries: &self.table, blobs: &self.blobs }
     }
 
     /// Removes the objects of a proof that nobody can see any more.
@@ -102,15 +101,21 @@ impl AwsProofStore {
 }
 
 #[async_trait]
+impl Entries for Table {
+    async fn read(&self, id: ProofId) -> Result<Option<Entry>, ProofStoreError> {
+        self.read(id).await
+    }
+
+    async fn replace(&self, before: &Entry, now: &Entry) -> Result<bool, ProofStoreError> {
+        self.replace(before, now).await
+    }
+}
+
+#[async_trait]
 impl ProofStore for AwsProofStore {
     async fn put(&self, proof: &Proof) -> Result<(), ProofStoreError> {
         let id = proof.record.id;
-        let length = proof.manifest_store.len();
-        if length > MAX_MANIFEST_STORE_BYTES {
-            let reason =
-                format!("its manifest store has {length} bytes; {MAX_MANIFEST_STORE_BYTES} can be kept");
-            return Err(ProofStoreError::Damaged { id, reason });
-        }
+        check_length(id, "manifest store", &proof.manifest_store)?;
         let entry = Entry::new(proof.record.clone());
         self.blobs.write(&entry.blob, proof.manifest_store.clone()).await?;
         // After any other failure the record may be there all the same; then it needs its manifest store.
@@ -124,24 +129,11 @@ impl ProofStore for AwsProofStore {
     }
 
     async fn record(&self, id: ProofId, now: Timestamp) -> Result<Option<ProofRecord>, ProofStoreError> {
-        Ok(self.valid(id, now).await?.map(|entry| entry.record))
+        Ok(self.manifest_stores().valid(id, now).await?.map(|entry| entry.record))
     }
 
     async fn proof(&self, id: ProofId, now: Timestamp) -> Result<Option<Proof>, ProofStoreError> {
-        let damaged = |reason: &str| ProofStoreError::Damaged { id, reason: reason.to_owned() };
-        let mut missing = None;
-        for _ in 0..READ_ATTEMPTS {
-            let Some(Entry { record, blob }) = self.valid(id, now).await? else { return Ok(None) };
-            if missing.as_ref() == Some(&blob) {
-                return Err(damaged("its manifest store is missing in the bucket"));
-            }
-            match self.blobs.read(&blob).await? {
-                Blob::Found(manifest_store) => return Ok(Some(Proof { record, manifest_store })),
-                Blob::TooLarge => return Err(damaged("its manifest store is larger than any that is kept")),
-                Blob::Missing => missing = Some(blob),
-            }
-        }
-        Err(ProofStoreError::Unavailable(format!("proof {id} is being replaced; try again")))
+        self.manifest_stores().proof(id, now).await
     }
 
     async fn find_by_image_hash(
@@ -158,11 +150,11 @@ impl ProofStore for AwsProofStore {
         copy: StampedCopy,
         stamped_store: Bytes,
     ) -> Result<bool, ProofStoreError> {
-        self.keep_copy(seen, copy, stamped_store).await
+        self.manifest_stores().keep_copy(seen, copy, stamped_store).await
     }
 
     async fn stamped_store(&self, id: ProofId, now: Timestamp) -> Result<Option<Bytes>, ProofStoreError> {
-        self.copy(id, now).await
+        self.manifest_stores().copy(id, now).await
     }
 
     async fn delete(&self, id: ProofId) -> Result<bool, ProofStoreError> {

@@ -11,8 +11,8 @@ use credlink_keys::{
     KeyKind,
     aws::{ActiveSigner, CachedRecord, SignerRecords, key_kind, rotation::DeployedRotation},
 };
-use credlink_pipeline::timestamp::Clock as _;
-use credlink_proofs::aws::AwsProofStore;
+use credlink_pipeline::{proof::ProofStoreError, timestamp::Clock as _};
+use credlink_proofs::{ProofArchive, StoreLocation, aws::AwsProofStore};
 use thiserror::Error;
 
 use super::{
@@ -71,6 +71,17 @@ pub enum DeploymentError {
     /// The template sets this variable for every function that needs it.
     #[error("{0} is not set; deploy the function with its template")]
     Missing(&'static str),
+    /// Proofs cannot live there.
+    #[error("PROOF_STORE is {0}; functions keep proofs in dynamodb, s3 or postgres")]
+    ProofStore(StoreLocation),
+    /// The proofs cannot be opened.
+    #[error("proofs in {location} cannot be used: {cause}; PROOF_STORE says where proofs live")]
+    Proofs {
+        /// Where they live.
+        location: StoreLocation,
+        /// What is in the way.
+        cause: ProofStoreError,
+    },
     /// Further trust anchors cannot be used.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
@@ -113,16 +124,16 @@ impl Deployment {
         variable("CREDLINK_STACK")
     }
 
-    /// The service with the given ports, proofs in DynamoDB and S3.
+    /// The service with the given ports.
     ///
     /// # Errors
     /// When a setting is missing.
-    pub fn service(
+    pub async fn service(
         &self,
         identity: Arc<dyn Identity>,
         uploads: Option<Arc<dyn Uploads>>,
     ) -> Result<Arc<Service>, DeploymentError> {
-        let ports = self.ports(identity, uploads)?;
+        let ports = self.ports(identity, uploads).await?;
         Ok(Arc::new(Service::new(ports, self.config.settings_without_address()?)))
     }
 
@@ -135,18 +146,18 @@ impl Deployment {
         let origin = uploads.origin(SystemClock.now()).await?;
         let mut settings = self.config.settings_without_address()?;
         settings.upload_origin = Some(origin);
-        let ports = self.ports(self.known_identity().await?, None)?;
+        let ports = self.ports(self.known_identity().await?, None).await?;
         Ok(Arc::new(Service::new(ports, settings)))
     }
 
-    fn ports(
+    async fn ports(
         &self,
         identity: Arc<dyn Identity>,
         uploads: Option<Arc<dyn Uploads>>,
     ) -> Result<Ports, DeploymentError> {
         Ok(Ports {
             identity,
-            proofs: Arc::new(self.proofs()?),
+            proofs: self.proofs().await?,
             uploads,
             clock: Arc::new(SystemClock),
             authorities: outbound::authorities(&self.config),
@@ -172,7 +183,7 @@ impl Deployment {
                 .clone()
                 .map(|dsn| FaultReports::new(dsn, Delivery::Before)),
             metrics: Metrics::new(Arc::new(self.lines.clone())),
-            proof_storage: "aws",
+            proof_storage: self.proof_location()?.kind(),
             ..Entrance::default()
         })
     }
@@ -185,11 +196,35 @@ impl Deployment {
         Ok(Measured { lines: self.lines.clone(), stack: self.stack()? })
     }
 
-    /// Proofs in the deployment's table and bucket.
+    /// Where proofs live: in the deployment's table and bucket, unless something else was chosen.
+    fn proof_location(&self) -> Result<StoreLocation, DeploymentError> {
+        match self.config.proof_store.clone() {
+            Some(location @ (StoreLocation::Memory | StoreLocation::Local(_))) => {
+                Err(DeploymentError::ProofStore(location))
+            }
+            Some(location) => Ok(location),
+            None => Ok(StoreLocation::DynamoDb {
+                table: variable("PROOF_TABLE")?,
+                bucket: variable("BLOB_BUCKET")?,
+            }),
+        }
+    }
+
+    /// The proofs, wherever they live. Of a database it is asked whether it lets us in.
+    ///
+    /// # Errors
+    /// When a setting is missing, or a database cannot be reached.
+    pub async fn proofs(&self) -> Result<Arc<dyn ProofArchive>, DeploymentError> {
+        let location = self.proof_location()?;
+        let opened = location.open(async || self.sdk.clone()).await;
+        opened.map_err(|cause| DeploymentError::Proofs { location, cause })
+    }
+
+    /// The proofs in the deployment's table and bucket, whether new ones come there or elsewhere.
     ///
     /// # Errors
     /// When a setting is missing.
-    pub fn proofs(&self) -> Result<AwsProofStore, DeploymentError> {
+    pub fn proofs_in_table(&self) -> Result<AwsProofStore, DeploymentError> {
         Ok(AwsProofStore::new(self.dynamo(), variable("PROOF_TABLE")?, self.s3(), variable("BLOB_BUCKET")?))
     }
 
@@ -201,13 +236,13 @@ impl Deployment {
         Ok(Arc::new(S3Uploads::new(self.s3(), variable("UPLOAD_BUCKET")?)))
     }
 
-    /// The cleanup of the deployment's table and buckets.
+    /// The cleanup of the proofs and of the deployment's uploads.
     ///
     /// # Errors
-    /// When a setting is missing.
-    pub fn cleanup(&self) -> Result<ProofCleanup, DeploymentError> {
+    /// When a setting is missing, or the proofs cannot be opened.
+    pub async fn cleanup(&self) -> Result<ProofCleanup, DeploymentError> {
         let uploads = UploadSweep::new(self.s3(), variable("UPLOAD_BUCKET")?);
-        Ok(ProofCleanup::new(vec![Arc::new(self.proofs()?), Arc::new(uploads)]))
+        Ok(ProofCleanup::new(vec![self.proofs().await?, Arc::new(uploads)]))
     }
 
     /// The identity of a function that signs, read and checked. A signer that is missing or unusable is logged, and
@@ -240,9 +275,9 @@ impl Deployment {
     /// # Errors
     /// When a setting is missing, or further anchors cannot be read.
     pub async fn health_metrics(&self) -> Result<HealthMetrics, DeploymentError> {
-        let (identity, proofs) = (self.known_identity().await?, Arc::new(self.proofs()?));
+        let (identity, proofs) = (self.known_identity().await?, self.proofs().await?);
         let measurements: [Arc<dyn Measurement>; 4] = [
-            Arc::new(Reachable::new(identity.clone(), proofs.clone())),
+            Arc::new(Reachable::new(identity.clone(), proofs.clone() as _)),
             Arc::new(RecordedCertificateEnd(identity)),
             Arc::new(StoredProofs::new(proofs, JobBook::new(self.job_store()?))),
             Arc::new(DeadLetters(self.failures()?)),
@@ -257,7 +292,7 @@ impl Deployment {
     pub async fn restamping(&self) -> Result<RestampJob, DeploymentError> {
         let authorities = outbound::authorities(&self.config);
         let ports = RestampPorts {
-            proofs: Arc::new(self.proofs()?),
+            proofs: self.proofs().await?,
             identity: self.signing_identity().await?,
             authority: authorities.time_stamps,
             revocation: authorities.revocation,

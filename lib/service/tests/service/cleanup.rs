@@ -21,14 +21,14 @@ use credlink_pipeline::{
     timestamp::Clock as _,
 };
 use credlink_proofs::{
-    MemoryProofStore, ProofCounts,
+    MemoryProofStore, ProofCounts, StoreLocation,
     upkeep::{Sweep, SweptPage, Tally, Upkeep, UpkeepError},
 };
 use credlink_service::{
     aws::upload_sweep::UploadSweep,
     clock::SystemClock,
     idempotency_folder::IdempotencyFolder,
-    installation::Installation,
+    installation::{Installation, open_proofs},
     jobs::{Counts, Job as _, JobError, JobRun, Progress, ProofCleanup},
     local_uploads::LocalUploads,
     uploads::UploadId,
@@ -341,7 +341,8 @@ async fn the_bucket_of_uploads_is_cleaned_up() {
 async fn an_installation_is_cleaned_up_as_a_whole() {
     let dir = tempfile::tempdir().unwrap();
     let installation = Installation::new(dir.path());
-    installation.proofs().unwrap().put(&proof_until("2019-01-01T00:00:00Z")).await.unwrap();
-    let counts = run(&installation.cleanup().unwrap(), &Kept::default(), false).await.unwrap();
+    let proofs = open_proofs(&StoreLocation::local(dir.path())).await.unwrap();
+    proofs.put(&proof_until("2019-01-01T00:00:00Z")).await.unwrap();
+    let counts = run(&installation.cleanup(proofs), &Kept::default(), false).await.unwrap();
     assert_eq!((&counts["expiredProofsRemoved"], &counts["finished"]), (&json!(1), &json!(true)));
 }

@@ -24,7 +24,7 @@ fn without_variables_there_are_defaults() {
     assert_eq!(config.max_image_bytes, 50 * 1024 * 1024);
     assert_eq!(config.processing_timeout, Duration::from_secs(30));
     assert_eq!(config.inline_limit, None);
-    assert!(config.keep_proofs);
+    assert_eq!((config.proof_store.is_none(), config.proofs_here().kind()), (true, "local"));
     assert!(config.revocation_fetch && config.time_stamp_url.is_none());
     assert_eq!(config.jobs, Switches::default());
     assert_eq!(config.time_stamp_timeout, Duration::from_secs(2));
@@ -65,7 +65,7 @@ fn variables_are_taken() {
     );
     assert_eq!(settings.inline_limit, Some(4 << 20));
     assert_eq!(settings.processing_timeout, Duration::from_millis(250));
-    assert!(!config.keep_proofs);
+    assert_eq!(config.proofs_here().kind(), "memory");
     let files = config.anchor_files();
     assert_eq!(files.signers, [AnchorFile::new("TRUST_ANCHORS", "roots.pem")]);
     assert_eq!(files.time_stamps, [AnchorFile::new("TSA_ANCHORS", "tsa-roots.pem")]);
@@ -79,6 +79,40 @@ fn variables_are_taken() {
     assert_eq!(config.log.format, Some(LogFormat::Text));
     let filter = config.log.filter.unwrap().to_string();
     assert!(filter.contains("debug") && filter.contains("aws_=info"), "{filter}");
+}
+
+#[test]
+fn proofs_live_where_one_variable_or_the_older_one_says() {
+    let bucket = ("PROOF_BUCKET", "proofs-of-ours");
+    for (variables, location) in [
+        (vec![("CREDLINK_DATA", "/data")], "local:/data/proofs"),
+        (vec![("CREDLINK_DATA", "/data"), ("LOCAL_PROOF_STORAGE", "true")], "local:/data/proofs"),
+        (vec![("PROOF_STORE", "local:/here"), ("LOCAL_PROOF_STORAGE", "true")], "local:/here"),
+        (vec![("PROOF_STORE", "memory"), ("LOCAL_PROOF_STORAGE", "false")], "memory"),
+        (vec![("PROOF_STORE", "s3"), bucket], "s3:proofs-of-ours/proofs"),
+        (vec![("PROOF_STORE", "s3"), bucket, ("PROOF_PREFIX", "a/b")], "s3:proofs-of-ours/a/b"),
+        (vec![("PROOF_STORE", "postgres://me:secret@db/credlink")], "postgres://me@db:5432/credlink"),
+    ] {
+        let config = config(&variables).unwrap();
+        assert_eq!(config.proofs_here().to_string(), location);
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+    let in_memory = config(&[("PROOF_STORE", "memory")]).unwrap();
+    assert_eq!(in_memory.lasting_proofs_here().kind(), "local", "for a command that ends");
+    for (variables, told) in [
+        (
+            vec![("PROOF_STORE", "disk")],
+            "PROOF_STORE cannot be used: \"disk\" is no kind of store; write local",
+        ),
+        (vec![("PROOF_STORE", "s3")], "set PROOF_BUCKET"),
+        (vec![("PROOF_STORE", "postgres")], "set PROOF_DATABASE_URL"),
+        (vec![("PROOF_STORE", "postgres://me:secret@db")], "names no database"),
+        (vec![("PROOF_STORE", "local"), ("LOCAL_PROOF_STORAGE", "false")], "leave one of the two out"),
+        (vec![("PROOF_STORE", "s3"), bucket, ("LOCAL_PROOF_STORAGE", "true")], "leave one of the two out"),
+    ] {
+        let error = config(&variables).unwrap_err();
+        assert!(error.contains(told) && !error.contains("secret"), "{error}");
+    }
 }
 
 #[test]

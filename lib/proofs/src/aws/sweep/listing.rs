@@ -8,7 +8,7 @@ use std::{
 
 use credlink_pipeline::proof::ProofStoreError;
 
-use super::super::blobs::{Blobs, MAX_LISTED_AT_ONCE};
+use super::super::{blobs::Blobs, bucket::MAX_LISTED_AT_ONCE};
 
 /// How many objects a listing holds, about, in 8 MB.
 const MAX_LISTED: usize = 500_000;

@@ -50,7 +50,7 @@ impl Upkeep for AwsProofStore {
 }
 
 /// Awaits all `jobs`, [`CONCURRENCY`] of them at once.
-async fn all<T, J>(jobs: impl IntoIterator<Item = J>) -> Vec<Result<T, ProofStoreError>>
+pub(crate) async fn all<T, J>(jobs: impl IntoIterator<Item = J>) -> Vec<Result<T, ProofStoreError>>
 where
     T: Send + 'static,
     J: Future<Output = Result<T, ProofStoreError>> + Send + 'static,

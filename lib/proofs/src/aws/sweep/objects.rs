@@ -5,7 +5,7 @@ use credlink_pipeline::proof::{ProofId, ProofStoreError};
 use super::{
     super::{
         AwsProofStore,
-        blobs::MAX_LISTED_AT_ONCE,
+        bucket::MAX_LISTED_AT_ONCE,
         item::{original_of, proof_of_blob},
         table::KEYS_AT_ONCE,
     },

@@ -142,13 +142,23 @@ enum Need {
 
 impl Walk<'_> {
     async fn all(&mut self) -> Result<(), JobError> {
-        let mut page = self.begin();
+        let (mut page, mut is_first) = (self.begin(), true);
         loop {
             if self.run.must_end() {
                 self.tally.unfinished = true;
                 return Ok(());
             }
-            let next = self.ports.proofs.page(page.as_deref(), PAGE).await.map_err(|error| failed(&error))?;
+            let next = match self.ports.proofs.page(page.as_deref(), PAGE).await {
+                Ok(next) => next,
+                // Proofs may have moved to a store that does not know the places of the last one.
+                Err(error) if is_first && page.is_some() => {
+                    tracing::warn!(%error, "re-stamping begins anew");
+                    (page, is_first) = (None, false);
+                    continue;
+                }
+                Err(error) => return Err(failed(&error)),
+            };
+            is_first = false;
             let signer = self.ports.identity.signer().await.map_err(|error| no_signer(&error))?;
             let trust = self.ports.identity.trust().await.map_err(|error| no_signer(&error))?;
             self.tally.damaged += next.damaged.len() as u64;
