@@ -226,6 +226,9 @@ pub struct CataloguePage {
     pub records: Vec<ProofRecord>,
     /// Proofs that are there and cannot be read.
     pub damaged: Vec<ProofId>,
+    /// Those of `records` that say more than this version of CredLink understands: a newer one wrote them. Who writes such
+    /// a record elsewhere loses what it does not understand.
+    pub newer: Vec<ProofId>,
     /// Where the next page begins; text that only this store understands. `None` when all was seen.
     pub next: Option<String>,
 }

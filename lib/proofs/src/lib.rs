@@ -14,6 +14,7 @@ pub mod contract;
 mod local;
 mod location;
 mod memory;
+mod newer;
 mod pause;
 pub mod postgres;
 pub mod s3;

@@ -23,7 +23,8 @@ impl ProofCatalogue for AwsProofStore {
         let after = after.map(key_of_place).transpose()?;
         let limit = i32::try_from(at_most(limit)).unwrap_or(1);
         let found = self.table.records(after, limit).await?;
-        let mut page = CataloguePage { next: found.last.map(place_of), ..CataloguePage::default() };
+        let mut page =
+            CataloguePage { next: found.last.map(place_of), newer: found.newer, ..CataloguePage::default() };
         for item in found.items {
             match item {
                 Kind::Record(_, Ok(entry)) => page.records.push(entry.record),

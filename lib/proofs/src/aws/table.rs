@@ -22,7 +22,7 @@ use super::{
     item::{BLOB, Entry, Item, Key, Kind, PK, PROOF_PREFIX, RECORD, SK, TTL, image_pk, proof_of_blob, text},
     transaction::{Outcome, write_all},
 };
-use crate::pause::pause_before;
+use crate::{newer::is_newer, pause::pause_before};
 
 /// The most look-ups of one image that are read, a hundred with each page. Expired ones count, until DynamoDB
 /// removes them.
@@ -56,6 +56,8 @@ pub(super) enum Added {
 pub(super) struct Page {
     pub(super) items: Vec<Kind>,
     pub(super) last: Option<Key>,
+    /// The proofs among `items` whose records a newer version of CredLink wrote; where that was asked for.
+    pub(super) newer: Vec<ProofId>,
 }
 
 impl Table {
@@ -292,7 +294,8 @@ impl Table {
             .send()
             .await
             .map_err(unavailable("read the table"))?;
-        Ok(Page::of(answer.items(), answer.last_evaluated_key()))
+        let newer = answer.items().iter().filter_map(newer_record).collect();
+        Ok(Page { newer, ..Page::of(answer.items(), answer.last_evaluated_key()) })
     }
 
     async fn look_ups(&self, hash: Sha256Hash, after: Option<Key>) -> Result<Page, ProofStoreError> {
@@ -329,8 +332,15 @@ impl Table {
 
 impl Page {
     fn of(items: &[Item], last: Option<&Item>) -> Self {
-        Self { items: items.iter().map(Kind::of).collect(), last: last.and_then(Key::of_item) }
+        let (items, last) = (items.iter().map(Kind::of).collect(), last.and_then(Key::of_item));
+        Self { items, last, newer: Vec::new() }
     }
+}
+
+/// The proof whose record the item is, if a newer version of CredLink wrote it.
+fn newer_record(item: &Item) -> Option<ProofId> {
+    let Kind::Record(id, Ok(entry)) = Kind::of(item) else { return None };
+    is_newer(text(item, RECORD)?.as_bytes(), &entry.record).then_some(id)
 }
 
 /// One look-up that cannot be read must not hide the others.

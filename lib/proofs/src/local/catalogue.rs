@@ -63,13 +63,32 @@ impl Folder {
         let next = ids.last().filter(|_| ids.len() == limit).map(ProofId::to_string);
         let mut page = CataloguePage { next, ..CataloguePage::default() };
         for id in ids {
-            match self.record(id) {
-                Ok(record) => page.records.extend(record),
+            match self.listed(id) {
+                Ok(Some((record, is_newer))) => {
+                    page.newer.extend(is_newer.then_some(id));
+                    page.records.push(record);
+                }
+                Ok(None) => {}
                 Err(ProofStoreError::Damaged { id, .. }) => page.damaged.push(id),
                 Err(error) => return Err(error),
             }
         }
         Ok(page)
+    }
+
+    /// The record of `id`, and whether a newer version of CredLink wrote it or what it says of its stamped copy.
+    fn listed(&self, id: ProofId) -> Result<Option<(ProofRecord, bool)>, ProofStoreError> {
+        let Some((record, is_newer)) = self.read(&self.layout.proof(id), id, file::read_listed)? else {
+            return Ok(None);
+        };
+        let record = self.with_stamp(record);
+        let is_newer = is_newer || (record.stamped.is_some() && self.has_newer_stamp(id));
+        Ok(Some((record, is_newer)))
+    }
+
+    fn has_newer_stamp(&self, id: ProofId) -> bool {
+        let stamped = self.read(&self.layout.stamped(id), id, file::read_listed);
+        matches!(stamped, Ok(Some((_, true))))
     }
 
     /// The record of `id` and the length of its file.

@@ -27,6 +27,8 @@ use credlink_pipeline::{
     proof::{Proof, ProofId, ProofRecord},
 };
 
+use crate::newer::is_newer;
+
 /// The longest record, as JSON, in bytes.
 pub(super) const MAX_RECORD_LENGTH: usize = 64 << 10;
 
@@ -90,6 +92,20 @@ pub(super) fn encode_head(proof: &Proof) -> Result<Vec<u8>, String> {
 
 /// The record in the file, which is `id`'s. Reads no manifest store, but looks whether all of it is there.
 pub(super) fn read_record(file: &mut File, id: ProofId) -> Result<ProofRecord, ReadError> {
+    let (prefix, bytes) = read_head(file)?;
+    prefix.record(&bytes, id)
+}
+
+/// Like [`read_record`], and whether a newer version of CredLink wrote it.
+pub(super) fn read_listed(file: &mut File, id: ProofId) -> Result<(ProofRecord, bool), ReadError> {
+    let (prefix, bytes) = read_head(file)?;
+    let record = prefix.record(&bytes, id)?;
+    let is_newer = prefix.json(&bytes).is_some_and(|json| is_newer(json, &record));
+    Ok((record, is_newer))
+}
+
+/// All that stands before the manifest store, at least.
+fn read_head(file: &mut File) -> Result<(Prefix, Vec<u8>), ReadError> {
     let file_length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(FIRST_READ);
     file.take(FIRST_READ as u64).read_to_end(&mut bytes)?;
@@ -98,7 +114,7 @@ pub(super) fn read_record(file: &mut File, id: ProofId) -> Result<ProofRecord, R
     if let Some(missing) = prefix.head_length().checked_sub(bytes.len()) {
         file.take(missing as u64).read_to_end(&mut bytes)?;
     }
-    prefix.record(&bytes, id)
+    Ok((prefix, bytes))
 }
 
 /// The proof in the file, which is `id`'s.
@@ -167,6 +183,11 @@ impl Prefix {
         } else {
             Err(ReadError::Damaged(format!("the file has {file_length} bytes instead of {expected}")))
         }
+    }
+
+    /// The record in `bytes` as it is written there.
+    fn json<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(PREFIX_LENGTH..PREFIX_LENGTH + self.record_length)
     }
 
     /// The record in `bytes`, which hold the whole head at least.

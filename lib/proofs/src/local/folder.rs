@@ -50,6 +50,12 @@ impl Folder {
         Ok(folder)
     }
 
+    pub(super) fn open_for_reading(dir: &Path) -> Result<Self, ProofStoreError> {
+        let layout = Layout::new(dir);
+        fs::read_dir(&layout.by_id).map_err(cannot("read", &layout.by_id))?;
+        Ok(Self { layout, session: Mutex::default(), durable_shards: Mutex::default() })
+    }
+
     pub(super) fn put(&self, proof: &Proof) -> Result<(), ProofStoreError> {
         let id = proof.record.id;
         let head = file::encode_head(proof).map_err(|reason| ProofStoreError::Damaged { id, reason })?;

@@ -110,6 +110,15 @@ impl LocalProofStore {
         Ok(Self { folder: Arc::new(Folder::open(dir.as_ref())?), counting: Arc::default() })
     }
 
+    /// Opens the folder `dir`, which must be there, and changes nothing in it: it may be read-only. As long as nothing is
+    /// put or deleted, and [`check`](ProofStore::check) is not called, it stays as it is.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when it is no proof folder, or cannot be read.
+    pub fn open_for_reading(dir: impl AsRef<Path>) -> Result<Self, ProofStoreError> {
+        Ok(Self { folder: Arc::new(Folder::open_for_reading(dir.as_ref())?), counting: Arc::default() })
+    }
+
     /// The ids of all proofs, expired ones too, in ascending order: at most `limit` that come after `after`,
     /// or the first ones. Fewer than `limit` means that there are no more.
     ///

@@ -31,7 +31,7 @@ impl ProofCatalogue for MemoryProofStore {
         let last = proofs.last().map(|proof| proof.record.id.to_string());
         let next = last.filter(|_| proofs.len() == limit);
         let records = proofs.into_iter().map(|proof| proof.record).collect();
-        Ok(CataloguePage { records, damaged: Vec::new(), next })
+        Ok(CataloguePage { records, next, ..CataloguePage::default() })
     }
 }
 

@@ -46,7 +46,10 @@ impl ProofCatalogue for PostgresProofStore {
         for row in &answer.rows {
             let row = RecordRow::of(row)?;
             match row.record() {
-                Ok(record) => page.records.push(record),
+                Ok(record) => {
+                    page.newer.extend(row.is_newer(&record)?.then_some(record.id));
+                    page.records.push(record);
+                }
                 Err(ProofStoreError::Damaged { id, .. }) => page.damaged.push(id),
                 Err(error) => return Err(error),
             }

@@ -9,6 +9,7 @@ use tokio_postgres::{Row, types::FromSql};
 use uuid::Uuid;
 
 use super::limits::MAX_RECORD_BYTES;
+use crate::newer::is_newer;
 
 /// The version of a record's format. It is raised when an older reader would misread a record; a field that is added
 /// does not raise it, because readers ignore fields that they do not know.
@@ -46,6 +47,11 @@ impl<'a> RecordRow<'a> {
         } else {
             Err(self.damaged("its record and what it is found by contradict each other".to_owned()))
         }
+    }
+
+    /// Whether a newer version of CredLink wrote the record, which is `record`.
+    pub(super) fn is_newer(&self, record: &ProofRecord) -> Result<bool, ProofStoreError> {
+        Ok(is_newer(value::<&str>(self.row, "record")?.as_bytes(), record))
     }
 
     /// The manifest store in `bytes`, if it is there and as it was put; `None` when it is missing.
