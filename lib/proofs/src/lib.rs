@@ -14,6 +14,7 @@ pub mod contract;
 mod local;
 mod location;
 mod memory;
+pub mod migration;
 mod newer;
 mod pause;
 pub mod postgres;
