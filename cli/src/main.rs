@@ -8,6 +8,7 @@ mod environment;
 mod files;
 mod jobs;
 mod keys;
+mod migrate_proofs;
 mod serve;
 mod sign;
 mod stop_signal;
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   credlink serve
   credlink sign photo.jpg -o signed.jpg --creator 'Jane Doe'
   credlink verify signed.jpg
+  credlink migrate-proofs --from local --to s3:BUCKET
   credlink keys show
   credlink jobs list
 
@@ -50,6 +52,8 @@ enum Command {
     Sign(sign::SignArgs),
     /// Say what an image can prove
     Verify(verify::VerifyArgs),
+    /// Move proofs from one store to another
+    MigrateProofs(Box<migrate_proofs::MigrateProofsArgs>),
     /// Show, make, import, replace and activate signing keys; make and revoke API keys
     #[command(
         subcommand,
@@ -94,6 +98,7 @@ fn run(cli: Cli) -> Result<Answer, Box<dyn Error>> {
         Command::Serve(args) => serve::run(&args, cli.data)?,
         Command::Sign(args) => sign::run(args, cli.data)?,
         Command::Verify(args) => verify::run(&args, cli.data)?,
+        Command::MigrateProofs(args) => migrate_proofs::run(&args, &cli.data)?,
         Command::Keys(command) => {
             keys::run(&command, &cli.data)?;
             Answer::Done

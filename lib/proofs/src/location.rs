@@ -178,6 +178,20 @@ impl StoreLocation {
         })
     }
 
+    /// Like [`StoreLocation::open`], for who only reads: a folder must be there, may be read-only, and stays as it is.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when the store cannot be opened.
+    pub async fn open_for_reading(
+        &self,
+        aws: impl AsyncFnOnce() -> SdkConfig,
+    ) -> Result<Arc<dyn ProofArchive>, ProofStoreError> {
+        match self {
+            Self::Local(folder) => Ok(Arc::new(LocalProofStore::open_for_reading(folder)?)),
+            _ => self.open(aws).await,
+        }
+    }
+
     fn dynamodb<L>(rest: &str, variables: &Variables<L>) -> Result<Self, StoreLocationError>
     where
         L: Fn(&str) -> Option<String>,
