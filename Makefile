@@ -15,7 +15,7 @@ DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
 STORE_PROOFS ?= 1000000
 
-.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures migration-figures e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -84,6 +84,10 @@ store-figures: postgres ## Fill the local store and PostgreSQL with STORE_PROOFS
 	cargo build --workspace --example store_figures
 	folder=$$(mktemp -d); $(TARGET)/debug/examples/store_figures local $$folder/proofs $(STORE_PROOFS); rm -r $$folder
 	$(TARGET)/debug/examples/store_figures postgres $(STORE_PROOFS)
+
+migration-figures: .tools/aws/installed postgres ## Move proofs between every two stores, killed and resumed, and look whether all is right then
+	cargo build --workspace --bin credlink --example migration_figures
+	folder=$$(mktemp -d); $(TARGET)/debug/examples/migration_figures $(TARGET)/debug/credlink $$folder 10000 5000 20; rm -r $$folder
 
 e2e: .venv/installed .tools/aws/installed ## Deploy the template into a local AWS and test it there
 	cargo build --workspace --all-targets

@@ -1,6 +1,10 @@
 //! The two stores between which proofs move.
 
-use std::{env, path::Path, sync::Arc};
+use std::{
+    env,
+    path::{self, Path},
+    sync::Arc,
+};
 
 use credlink_pipeline::proof::ProofStoreError;
 use credlink_proofs::{MemoryProofStore, ProofArchive, StoreLocation, migration::Plan};
@@ -97,7 +101,12 @@ impl Stores {
     }
 }
 
+/// A folder is named from the root on: a run is resumed from anywhere.
 fn location(option: &'static str, text: &str, data: &Path) -> Result<StoreLocation, MigrateProofsError> {
-    StoreLocation::parse(text, data, |name| env::var(name).ok())
-        .map_err(|cause| MigrateProofsError::Location { option, cause })
+    let location = StoreLocation::parse(text, data, |name| env::var(name).ok())
+        .map_err(|cause| MigrateProofsError::Location { option, cause })?;
+    Ok(match location {
+        StoreLocation::Local(folder) => StoreLocation::Local(path::absolute(&folder).unwrap_or(folder)),
+        other => other,
+    })
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::LocalProofStore;
 
 /// The file of a proof in a folder.
-fn file_of(folder: &std::path::Path, id: ProofId) -> PathBuf {
+fn file_of(folder: &Path, id: ProofId) -> PathBuf {
     let id = id.to_string();
     folder.join("by-id").join(&id[..3]).join(format!("{id}.proof"))
 }
@@ -131,7 +131,7 @@ async fn a_source_is_not_changed_by_reading_it() {
     assert!(!place.dir.path().join("elsewhere").exists());
 }
 
-fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
+fn walk(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
