@@ -30,7 +30,7 @@ impl Stores {
         Self::new(location("from", &text(&args.from), data)?, location("to", &text(&args.to), data)?)
     }
 
-    /// Those of a run. The command line may name them once more, with a password that a run never keeps.
+    /// Those of a run. The command line or the environment may name them once more, with a password that a run never keeps.
     ///
     /// # Errors
     /// When the command line names others.
@@ -40,7 +40,11 @@ impl Stores {
         data: &Path,
     ) -> Result<Self, MigrateProofsError> {
         let find = |option, given: &Option<String>, planned: &String| {
-            let found = location(option, given.as_ref().unwrap_or(planned), data)?;
+            let found = match (given, from_environment(option, planned, data)) {
+                (Some(given), _) => location(option, given, data)?,
+                (None, Some(found)) => found,
+                (None, None) => location(option, planned, data)?,
+            };
             if given.is_some() && found.to_string() != *planned {
                 let (run, planned) = (plan.run.clone(), format!("{} and {}", plan.from, plan.to));
                 return Err(MigrateProofsError::OtherStore { run, planned, given: found.to_string() });
@@ -99,6 +103,12 @@ impl Stores {
         let location = if side == "source" { self.from.to_string() } else { self.to.to_string() };
         move |cause| MigrateProofsError::Store { side, location, cause }
     }
+}
+
+/// The store of the environment, if it is the planned one: it knows the password too.
+fn from_environment(option: &'static str, planned: &str, data: &Path) -> Option<StoreLocation> {
+    let (kind, _) = planned.split_once(':')?;
+    location(option, kind, data).ok().filter(|found| found.to_string() == planned)
 }
 
 /// A folder is named from the root on: a run is resumed from anywhere.

@@ -107,16 +107,20 @@ impl Batch<'_> {
             let Some(ended) = at_work.join_next().await else { return Ok(unreachable) };
             // A task that panicked is one whose process died: its intent stays open.
             let Ok((task, outcome)) = ended else { continue };
-            *failed_in_a_row = match &outcome {
-                Outcome::Failed { is_lasting: false, .. } => *failed_in_a_row + 1,
-                _ => 0,
+            let side = match &outcome {
+                Outcome::Unavailable { side, .. } => Some(*side),
+                Outcome::Failed { is_lasting: false, .. } => Some(Side::Destination),
+                _ => None,
             };
-            match outcome {
-                Outcome::Unreachable { side, reason } => unreachable = Some((side, reason)),
-                Outcome::Failed { reason, .. } if *failed_in_a_row >= MAX_FAILED_IN_A_ROW => {
-                    unreachable = Some((Side::Destination, reason));
+            *failed_in_a_row = if side.is_some() { *failed_in_a_row + 1 } else { 0 };
+            match (outcome, side) {
+                (Outcome::Unreachable { side, reason }, _) => unreachable = Some((side, reason)),
+                (Outcome::Unavailable { reason, .. } | Outcome::Failed { reason, .. }, Some(side))
+                    if *failed_in_a_row >= MAX_FAILED_IN_A_ROW =>
+                {
+                    unreachable = Some((side, reason));
                 }
-                outcome => journal.add(&[line_of(task, outcome)])?,
+                (outcome, _) => journal.add(&line_of(task, outcome).into_iter().collect::<Vec<_>>())?,
             }
             self.watch.advance(1);
         }
@@ -131,13 +135,14 @@ impl Batch<'_> {
     }
 }
 
-fn line_of(Task { id, mark, .. }: Task, outcome: Outcome) -> Line {
-    match outcome {
+/// What the journal is told. A task that was not ended has no line, so that its intent stays open.
+fn line_of(Task { id, mark, .. }: Task, outcome: Outcome) -> Option<Line> {
+    Some(match outcome {
         Outcome::Written { bytes, replaced } => Line::Written { id, bytes, replaced },
         Outcome::Nothing => Line::Withdrawn { id },
         Outcome::Failed { is_lasting, reason } => Line::Failed { id, is_lasting, mark, reason },
+        Outcome::Unavailable { reason, .. } => Line::Failed { id, is_lasting: false, mark, reason },
         Outcome::Left { destination, reason } => Line::Left { id, source: mark, destination, reason },
-        // It has no line, so that its intent stays open.
-        Outcome::Unreachable { reason, .. } => Line::Failed { id, is_lasting: false, mark, reason },
-    }
+        Outcome::Unreachable { .. } => return None,
+    })
 }

@@ -6,7 +6,7 @@ use credlink_pipeline::{digest::Sha256Hash, proof::ProofId};
 use uuid::Uuid;
 
 use super::{
-    buckets::LAST_PART,
+    buckets::{self, LAST_PART},
     error::MigrationError,
     findings::{Finding, FindingKind, Findings},
     journal,
@@ -66,7 +66,7 @@ pub(super) fn compare(run: &RunFolder, round: u32, is_last: bool) -> Result<Comp
 
 /// What the journal tells of the proofs of one part.
 pub(super) fn traces_in(run: &RunFolder, part: u8) -> Result<Traces, MigrationError> {
-    let lines = super::buckets::read(&run.listed(JOURNAL), part)?;
+    let lines = buckets::read(&run.listed(JOURNAL), part)?;
     Ok(traces_of(journal::lines_in(&lines)))
 }
 

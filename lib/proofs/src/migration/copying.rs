@@ -35,6 +35,8 @@ pub(super) enum Outcome {
     Nothing,
     /// It cannot be copied. If lasting, not until it changes.
     Failed { is_lasting: bool, reason: String },
+    /// A store answers, and not about this proof.
+    Unavailable { side: Side, reason: String },
     /// The destination's proof was left as it is.
     Left { destination: Mark, reason: String },
     /// A store does not answer any more.
@@ -293,7 +295,7 @@ impl Copier {
             Side::Destination => self.destination.check().await,
         };
         match answers {
-            Ok(()) => Outcome::Failed { is_lasting: false, reason },
+            Ok(()) => Outcome::Unavailable { side, reason },
             Err(_) => Outcome::Unreachable { side, reason },
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::MigrationError;
 
 /// How many findings of a kind a report names. The file has all.
-const MAX_NAMED: usize = 100;
+pub(super) const MAX_NAMED: usize = 100;
 
 /// A proof that somebody may want to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

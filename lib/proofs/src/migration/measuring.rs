@@ -8,15 +8,12 @@ use super::{
     batch::Halt,
     comparing::Comparison,
     copying::{Copier, Outcome},
-    findings::{Finding, FindingKind},
+    findings::{Finding, FindingKind, MAX_NAMED},
     plan::Options,
     run_folder::RunFolder,
     watch::{Step, Watch},
     work::{Task, Work},
 };
-
-/// How many proofs of a kind a report names.
-const MAX_NAMED: usize = 100;
 
 /// Reads every proof that would be copied, and counts it as if it had been.
 pub(super) async fn measure(
@@ -74,7 +71,7 @@ fn count(found: &mut Comparison, Task { id, .. }: Task, outcome: Outcome) -> Res
             counts.overwritten += u64::from(replaced);
         }
         Outcome::Nothing => counts.gone_meanwhile += 1,
-        Outcome::Failed { reason, .. } => {
+        Outcome::Failed { reason, .. } | Outcome::Unavailable { reason, .. } => {
             counts.failed += 1;
             if found.failures.len() < MAX_NAMED {
                 found.failures.push(named(FindingKind::Failed, reason));

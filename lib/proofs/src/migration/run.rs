@@ -21,6 +21,7 @@ use super::{
     run_folder::{RunFolder, Stage, State},
     trace::Standing,
     watch::{Step, Unwatched, Watch},
+    work::Work,
 };
 
 /// How often the stores are compared at most. What still changes then is reported, and is for the next run.
@@ -259,7 +260,7 @@ fn halted(run: &RunFolder, halt: Halt) -> Result<Report, MigrationError> {
     }
     findings.finish()?;
     if run.stage() == Stage::Copying {
-        let tasks = super::work::Work::open(&run.work())?.count();
+        let tasks = Work::open(&run.work())?.count();
         counts.remaining = tasks.saturating_sub(run.state().done);
     }
     Ok(Report {

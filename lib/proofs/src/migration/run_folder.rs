@@ -9,8 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    buckets,
     error::MigrationError,
-    plan::{Plan, RunId},
+    plan::{Options, Plan, RunId},
 };
 
 const PLAN: &str = "plan.json";
@@ -180,9 +181,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn set_options(&mut self, options: super::plan::Options) -> Result<(), MigrationError> {
+    pub fn set_options(&mut self, options: Options) -> Result<(), MigrationError> {
         let include_expired = self.plan.options.include_expired;
-        self.plan.options = super::plan::Options { include_expired, ..options };
+        self.plan.options = Options { include_expired, ..options };
         self.write(PLAN, &self.plan)
     }
 
@@ -223,7 +224,7 @@ impl RunFolder {
 
     /// Removes what only a run that goes on needs.
     pub(super) fn remove_lists(&self) -> Result<(), MigrationError> {
-        super::buckets::remove(&self.path.join("listed"))
+        buckets::remove(&self.path.join("listed"))
     }
 
     /// Keeps a report.
