@@ -75,6 +75,17 @@ impl PostgresProofStore {
         Ok(Self { connections })
     }
 
+    /// Like [`PostgresProofStore::open`], for who only reads: nothing is changed, and the user needs no more than `USAGE` of
+    /// the schema and `SELECT` of its tables.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] as there, and when the tables are missing or older than this program.
+    pub async fn open_for_reading(settings: &PostgresSettings) -> Result<Self, ProofStoreError> {
+        let connections = Connections::new(settings)?;
+        schema::must_be_up_to_date(&connections).await?;
+        Ok(Self { connections })
+    }
+
     /// Whether the proof of this id is the one that was put with this number.
     async fn is_of_put(&self, id: ProofId, put: Uuid) -> Result<bool, ProofStoreError> {
         let sql = "SELECT put FROM credlink.proofs p WHERE p.id = $1 AND p.put = $2";

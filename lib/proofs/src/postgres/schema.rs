@@ -32,6 +32,33 @@ pub(super) async fn bring_up_to_date(connections: &Connections) -> Result<(), Pr
     let changed =
         timeout(MAX_MIGRATION, changing).await.unwrap_or_else(|_| Err(Fault::silence(MAX_MIGRATION)));
     let found = changed.map_err(|fault| connections.unavailable(WHAT, &fault.reason))?;
+    refuse_if_newer(connections, found)
+}
+
+/// Looks whether the tables are as this version needs them. Nothing is changed.
+///
+/// # Errors
+/// [`ProofStoreError::Unavailable`] when they are not, or the server cannot tell.
+pub(super) async fn must_be_up_to_date(connections: &Connections) -> Result<(), ProofStoreError> {
+    let looking = async {
+        let client = connections.connection().await?;
+        version(&client).await.map_err(|error| Fault::of(&error))
+    };
+    let found = timeout(MAX_MIGRATION, looking).await.unwrap_or_else(|_| Err(Fault::silence(MAX_MIGRATION)));
+    let found = found.map_err(|fault| connections.unavailable(WHAT, &fault.reason))?;
+    match found {
+        0 => Err(connections.unavailable(WHAT, "there are none; name a database that has proofs")),
+        found if found < VERSION => {
+            let reason = format!(
+                "they are of version {found}, and this CredLink needs {VERSION}; let it use the database once"
+            );
+            Err(connections.unavailable(WHAT, &reason))
+        }
+        found => refuse_if_newer(connections, found),
+    }
+}
+
+fn refuse_if_newer(connections: &Connections, found: i32) -> Result<(), ProofStoreError> {
     if found > VERSION {
         let reason = format!(
             "they are of version {found}, and this CredLink knows {VERSION}; update it, or name another database"

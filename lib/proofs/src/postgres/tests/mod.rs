@@ -4,6 +4,7 @@ mod faults;
 mod killed;
 mod link;
 mod opening;
+mod reading;
 
 use std::sync::Arc;
 
