@@ -1,7 +1,7 @@
 //! Reading an image and writing one; `-` stands for standard input and output.
 
 use std::{
-    fs::File,
+    fs::{self, File, Metadata},
     io::{self, IsTerminal as _, Read, Write},
     path::{Path, PathBuf},
 };
@@ -82,6 +82,19 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Bytes, FileError> {
     Ok(content.into())
 }
 
+/// That the path leads to a file, and what is known of it: a pipe might keep whoever reads it waiting.
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_regular(path: &Path) -> Result<Metadata, String> {
+    let metadata = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
+    match (metadata.is_file(), metadata.is_dir()) {
+        (true, _) => Ok(metadata),
+        (false, true) => Err("is a folder; name it with --input to take what is in it".to_owned()),
+        (false, false) => Err("is a pipe, a socket or a device, not a file".to_owned()),
+    }
+}
+
 /// Where a signed image goes. A file appears under its name only when it is whole.
 pub(crate) enum Output {
     /// Standard output.
@@ -148,7 +161,7 @@ fn draft_in(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder)
 }

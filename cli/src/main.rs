@@ -1,16 +1,21 @@
 //! The `credlink` command.
 //!
-//! Exit status: 0 done, 1 the answer is no (`verify`: not valid; `jobs run`: not done), 2 wrong usage or environment. Results go to
+//! Exit status: 0 done, 1 the answer is no (`verify`: not valid; a batch: some failed; `jobs run`: not done), 2 wrong usage or environment. Results go to
 //! standard output; what went wrong goes to standard error, on one line.
 
 mod background;
+mod batch;
+mod batch_sign;
+mod batch_verify;
 mod environment;
 mod files;
 mod jobs;
 mod keys;
 mod migrate_proofs;
+mod printable;
 mod serve;
 mod sign;
+mod sign_values;
 mod stop_signal;
 mod verify;
 
@@ -28,6 +33,7 @@ const EXAMPLES: &str = "Examples:
   credlink sign photo.jpg -o signed.jpg --creator 'Jane Doe'
   credlink verify signed.jpg
   credlink migrate-proofs --from local --to s3:BUCKET
+  credlink batch-sign --input ./images --output ./signed
   credlink keys show
   credlink jobs list
 
@@ -54,6 +60,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Move proofs from one store to another
     MigrateProofs(Box<migrate_proofs::MigrateProofsArgs>),
+    /// Sign many images
+    BatchSign(Box<batch_sign::BatchSignArgs>),
+    /// Say what many images can prove
+    BatchVerify(Box<batch_verify::BatchVerifyArgs>),
     /// Show, make, import, replace and activate signing keys; make and revoke API keys
     #[command(
         subcommand,
@@ -99,6 +109,8 @@ fn run(cli: Cli) -> Result<Answer, Box<dyn Error>> {
         Command::Sign(args) => sign::run(args, cli.data)?,
         Command::Verify(args) => verify::run(&args, cli.data)?,
         Command::MigrateProofs(args) => migrate_proofs::run(&args, &cli.data)?,
+        Command::BatchSign(args) => batch_sign::run(*args, cli.data)?,
+        Command::BatchVerify(args) => batch_verify::run(&args, cli.data)?,
         Command::Keys(command) => {
             keys::run(&command, &cli.data)?;
             Answer::Done

@@ -8,9 +8,6 @@ use std::{
 
 use clap::Args;
 use credlink_pipeline::{
-    manifest::{
-        Creator, CustomAssertion, CustomAssertionError, DigitalSourceType, SignOptions, Title, TrainingUse,
-    },
     proof::ProofRecord,
     sign::{SignContext, SignError, StampOutcome, sign},
 };
@@ -25,6 +22,7 @@ use thiserror::Error;
 use crate::{
     Answer, environment,
     files::{self, FileError, Output},
+    sign_values::{SignValues, ValuesError},
 };
 
 /// Arguments of `sign`.
@@ -44,21 +42,8 @@ pub(crate) struct SignArgs {
     /// Where the signed image goes; - writes standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Who made the picture
-    #[arg(long, value_name = "NAME")]
-    creator: Option<Creator>,
-    /// What the picture is called
-    #[arg(long, value_name = "TEXT")]
-    title: Option<Title>,
-    /// What kind of picture it is, an IPTC term or its URI, such as digitalCapture
-    #[arg(long, value_name = "TERM")]
-    digital_source_type: Option<DigitalSourceType>,
-    /// Whether models may be trained on it: allowed, notAllowed or constrained
-    #[arg(long, value_name = "USE")]
-    training: Option<TrainingUse>,
-    /// JSON file with assertions of your own
-    #[arg(long, value_name = "FILE")]
-    assertions: Option<PathBuf>,
+    #[command(flatten)]
+    values: SignValues,
     /// The time-stamp authority to ask (RFC 3161), in place of TIMESTAMP_URL
     #[arg(long, value_name = "URL")]
     tsa: Option<TimeStampUrl>,
@@ -82,17 +67,9 @@ pub(crate) enum SignCommandError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file of assertions holds something else.
-    #[error("{path}: {cause}")]
-    Assertions {
-        /// Which file.
-        path: String,
-        /// What is wrong with it.
-        cause: CustomAssertionError,
-    },
-    /// The file of assertions is not text.
-    #[error("{0} is not UTF-8 text")]
-    NotText(String),
+    /// What is said about the image cannot be used.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
     /// The image and the JSON would go to the same place.
     #[error("--json and -o - both write to standard output; give one of them up")]
     TwoResults,
@@ -109,9 +86,6 @@ pub(crate) enum SignCommandError {
     Result(#[from] io::Error),
 }
 
-/// The longest file of assertions, in bytes; the pipeline has a lower limit, and says so.
-const MAX_ASSERTIONS_LENGTH: usize = 16 << 20;
-
 /// Signs the image and keeps the proof where `PROOF_STORE` says, else in the data folder.
 ///
 /// # Errors
@@ -127,14 +101,7 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
     let proof_uris = config.proof_uris(config.listen)?;
     let image = files::read(&args.image, settings.limits.max_bytes)?;
     let output = Output::open(&args.output, args.force)?;
-    let custom_assertions = args.assertions.as_deref().map(read_assertions).transpose()?.unwrap_or_default();
-    let options = SignOptions {
-        creator: args.creator,
-        title: args.title,
-        digital_source_type: args.digital_source_type,
-        custom_assertions,
-        training: args.training,
-    };
+    let options = args.values.into_options()?;
     let installation = Installation::new(&config.data);
     let signer = installation.signer(config.signing_certificate.as_deref())?;
     let runtime = environment::small_runtime()?;
@@ -161,13 +128,6 @@ pub(crate) fn run(args: SignArgs, data: PathBuf) -> Result<Answer, SignCommandEr
         tell(&args.output, &signed.record, args.json)?;
     }
     Ok(Answer::Done)
-}
-
-fn read_assertions(path: &Path) -> Result<Vec<CustomAssertion>, SignCommandError> {
-    let name = files::name(path);
-    let bytes = files::read(path, MAX_ASSERTIONS_LENGTH)?;
-    let text = str::from_utf8(&bytes).map_err(|_| SignCommandError::NotText(name.clone()))?;
-    CustomAssertion::parse_list(text).map_err(|cause| SignCommandError::Assertions { path: name, cause })
 }
 
 fn tell(output: &Path, record: &ProofRecord, json: bool) -> io::Result<()> {

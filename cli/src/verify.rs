@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::{
     Answer, environment,
     files::{self, FileError},
+    printable::printable,
 };
 
 /// Arguments of `verify`.
@@ -132,7 +133,7 @@ pub(crate) fn run(args: &VerifyArgs, data: PathBuf) -> Result<Answer, VerifyComm
 }
 
 /// A clock that stands still.
-struct FixedClock(Timestamp);
+pub(crate) struct FixedClock(pub(crate) Timestamp);
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
@@ -140,7 +141,11 @@ impl Clock for FixedClock {
     }
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+/// A time on the command line.
+///
+/// # Errors
+/// When the text is none.
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|_| "a time is written like 2026-01-31T12:00:00Z".to_owned())
 }
 
@@ -212,7 +217,8 @@ fn write_alarm(out: &mut impl Write, substitution: &Substitution) -> io::Result<
     writeln!(out, "             stored   {}", substitution.stored_manifest_hash)
 }
 
-fn verdict(report: &VerificationReport) -> &'static str {
+/// The answer in a few words.
+pub(crate) fn verdict(report: &VerificationReport) -> &'static str {
     let is_recovered = report.status.iter().any(|status| status.code == RECOVERED);
     match (report.valid, report.state) {
         (true, ValidationState::None) => "valid, by a proof of the first system",
@@ -225,23 +231,9 @@ fn verdict(report: &VerificationReport) -> &'static str {
     }
 }
 
-/// Without characters that move the cursor or turn the text around: the text comes from the image.
-fn printable(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if hidden(c) { '\u{FFFD}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_comes_from_an_image_cannot_move_the_cursor() {
-        assert_eq!(printable("a\x1b[2Jb\u{202E}c\n"), "a\u{FFFD}[2Jb\u{FFFD}c\u{FFFD}");
-    }
 
     #[test]
     fn a_time_is_rfc_3339() {

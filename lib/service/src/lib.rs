@@ -5,6 +5,7 @@
 //! bounded queue.
 
 pub mod anchors;
+pub mod api_client;
 pub mod api_keys;
 pub mod aws;
 mod body;
