@@ -14,8 +14,9 @@ DEPLOY_ENV ?= default
 DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
 STORE_PROOFS ?= 1000000
+BATCH_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures migration-figures e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures migration-figures batch-figures e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -88,6 +89,9 @@ store-figures: postgres ## Fill the local store and PostgreSQL with STORE_PROOFS
 migration-figures: .tools/aws/installed postgres ## Move proofs between every two stores, killed and resumed, and look whether all is right then
 	cargo build --workspace --bin credlink --example migration_figures
 	folder=$$(mktemp -d); $(TARGET)/debug/examples/migration_figures $(TARGET)/debug/credlink $$folder 10000 5000 20; rm -r $$folder
+
+batch-figures: .venv/installed build-program ## Measure batch-sign, killed and resumed, beside c2pa-python, and write the figures into docs/batch.md
+	PYTHONPATH=tests/python CREDLINK_BIN=$(TARGET)/release/credlink .venv/bin/python tests/python/batch_figures.py $(BATCH_FLAGS)
 
 e2e: .venv/installed .tools/aws/installed ## Deploy the template into a local AWS and test it there
 	cargo build --workspace --all-targets

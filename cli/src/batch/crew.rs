@@ -60,7 +60,8 @@ mod tests {
             number * 2
         });
         let mut told = Vec::new();
-        let begun = work(50, 3, &Stop::new(), job, |number, outcome| {
+        let stop = Stop::new();
+        let begun = work(50, 3, &stop, job, |number, outcome| {
             told.push((number, outcome));
             Ok(())
         });

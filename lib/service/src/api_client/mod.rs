@@ -10,7 +10,7 @@ mod exchange;
 mod multipart_form;
 mod patience;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use credlink_pipeline::{
@@ -54,6 +54,8 @@ pub struct ApiClient {
     key: Option<HeaderValue>,
     exchange: Exchange,
     patience: Patience,
+    /// What the service said to the key, once it did not take it.
+    unauthorized: OnceLock<ApiClientError>,
 }
 
 /// An image that the service signed.
@@ -126,7 +128,13 @@ impl ApiClient {
     /// When the key cannot be sent.
     pub fn new(url: ServiceUrl, key: Option<&str>) -> Result<Self, ApiKeyError> {
         let key = key.map(|text| sensitive(text, &url)).transpose()?;
-        Ok(Self { url, key, exchange: Exchange::new(), patience: Patience::new() })
+        Ok(Self {
+            url,
+            key,
+            exchange: Exchange::new(),
+            patience: Patience::new(),
+            unauthorized: OnceLock::new(),
+        })
     }
 
     /// Lets every call end with what it has: nothing is tried again, and nobody waits.
@@ -296,15 +304,26 @@ impl ApiClient {
         let mut trial = Trial::new();
         loop {
             self.patience.wait_for_all(&mut trial).await?;
+            if let Some(error) = self.unauthorized.get() {
+                return Err(error.clone());
+            }
             let asked = self.exchange.send(make()?, time_for(length), MAX_ANSWER_LENGTH).await?;
-            let failure = match asked {
-                Ok(answer) => match answer.judge(&self.patience)? {
-                    Ok(answer) => return Ok(answer),
-                    Err(failure) => failure,
-                },
+            let judged = match asked {
+                Ok(answer) => answer.judge(&self.patience).inspect_err(|error| self.remember(error))?,
+                Err(failure) => Err(failure),
+            };
+            let failure = match judged {
+                Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             self.patience.wait_after(failure, &mut trial).await?;
+        }
+    }
+
+    /// A key that is not taken is not sent again and again.
+    fn remember(&self, error: &ApiClientError) {
+        if matches!(error, ApiClientError::Unauthorized(_)) {
+            self.unauthorized.get_or_init(|| error.clone());
         }
     }
 }
