@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod support;
+
 use std::{fs, process::Command};
 
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
-use credlink_local_aws::{LocalAws, REGION};
+use credlink_local_aws::LocalAws;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -62,22 +64,8 @@ impl Installation {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_credlink"));
+        let mut command = support::credlink();
         command.arg("keys").args(arguments).arg("--data").arg(self.data.path());
-        // Nothing of the machine's own account.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("AWS_") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL", LocalAws::shared().endpoint())
-            .env("AWS_REGION", REGION)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test");
         command
     }
 

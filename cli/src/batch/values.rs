@@ -11,7 +11,7 @@ use bytes::Bytes;
 use credlink_pipeline::manifest::{
     Creator, CustomAssertion, DigitalSourceType, SignOptions, Title, TrainingUse,
 };
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, Position, ReaderBuilder};
 use thiserror::Error;
 
 use super::{
@@ -145,7 +145,7 @@ impl Values {
         let mut rows = HashMap::new();
         for record in reader.byte_records() {
             let record = record.map_err(no_table)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |position| line_at(content, position));
             let refused = |reason| TableError::Cell { table: table.to_owned(), line, reason };
             let (path, row) = Cells { record: &record, columns: &columns, line }.row().map_err(refused)?;
             let shown = name::text(&path);
@@ -155,6 +155,12 @@ impl Values {
         }
         Ok(Self { rows })
     }
+}
+
+/// The line that a record begins on. The reader counts the end of a line of two characters to the next one.
+fn line_at(content: &[u8], position: &Position) -> u64 {
+    let byte = usize::try_from(position.byte()).ok().and_then(|byte| content.get(byte));
+    position.line() + u64::from(byte == Some(&b'\n'))
 }
 
 /// Which columns there are, in their order.
