@@ -223,16 +223,15 @@ enum Named {
 impl Named {
     /// What is there under exactly this name comes first: names may contain what means something in patterns.
     fn of(input: &OsStr) -> Self {
-        let path = PathBuf::from(input);
+        let (path, bytes) = (PathBuf::from(input), input.as_encoded_bytes());
+        if bytes == b"-" {
+            return Self::List(path);
+        }
         if path.is_dir() {
             return Self::Folder(path);
         }
         if path.symlink_metadata().is_ok() {
             return Self::File(path);
-        }
-        let bytes = input.as_encoded_bytes();
-        if bytes == b"-" {
-            return Self::List(path);
         }
         if let Some(list) = bytes.strip_prefix(b"@").and_then(|list| name::from_bytes(list.to_vec())) {
             return Self::List(list.into());

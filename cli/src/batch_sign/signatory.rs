@@ -54,7 +54,7 @@ pub(super) struct Here {
     proof_uris: ProofUriBase,
     authorities: Authorities,
     settings: SignSettings,
-    /// Who that is, as far as it makes another batch.
+    /// Who that is, as far as it makes another batch: proofs of one batch are in one place.
     name: String,
 }
 
@@ -92,7 +92,8 @@ impl Signatory {
         let installation = Installation::new(&config.data);
         let proof_uris = config.proof_uris(config.listen)?;
         let proofs = installation.proofs()?;
-        let name = format!("{} {proof_uris}", choice.table.unwrap_or_default());
+        let data = config.data.canonicalize().unwrap_or_else(|_| config.data.clone());
+        let name = format!("{:?} {proof_uris} {}", data, choice.table.unwrap_or_default());
         let identity: Arc<dyn Identity> = match choice.table {
             Some(table) => {
                 Arc::new(aws::TableIdentity::open(table, &installation, &config.anchor_files()).await?)
