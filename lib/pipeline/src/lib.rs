@@ -36,5 +36,6 @@ mod stamped_ingredients;
 pub mod time_stamp_authority;
 pub mod timestamp;
 pub mod trust;
+pub mod unique_json;
 pub mod verdict;
 pub mod verify;

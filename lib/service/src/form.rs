@@ -58,6 +58,12 @@ impl Form {
         if part.content.len() > MAX_TEXT_LENGTH {
             return Err(field_error(name, format!("The field is longer than {MAX_TEXT_LENGTH} bytes.")));
         }
+        if !part.is_utf8 {
+            return Err(field_error(
+                name,
+                "The field has another charset than UTF-8. Send UTF-8, and leave the charset out.".to_owned(),
+            ));
+        }
         String::from_utf8(part.content.to_vec())
             .map(Some)
             .map_err(|_| field_error(name, "The field is not UTF-8 text.".to_owned()))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use axum::body::Body;
+use credlink_pipeline::unique_json::UniqueValue;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -76,11 +77,14 @@ fn malformed(error: &serde_json::Error) -> ApiError {
     let place = format!("line {}, column {}", error.line(), error.column());
     ApiError::new(
         ErrorCode::InvalidRequest,
-        format!("The body is not a JSON object: it cannot be read at {place}."),
+        format!(
+            "The body cannot be read at {place}: it is no JSON object, or an object in it has two members of one name."
+        ),
     )
 }
 
-/// All entries of an object in order, also when a name comes twice. A map would keep the last one only.
+/// All entries of an object in order, also when a name comes twice, which is then told of the field. A map would keep the
+/// last one only.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -95,8 +99,8 @@ impl<'de> Deserialize<'de> for Entries {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries, M::Error> {
                 let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+                while let Some((name, UniqueValue(value))) = map.next_entry()? {
+                    entries.push((name, value));
                 }
                 Ok(Entries(entries))
             }

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use crate::error::{ApiError, ErrorCode};
+
 /// A header value of the form `value; name=text; name="text"` (RFC 9110, section 5.6.6). The value and the
 /// names are in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +30,32 @@ impl Parameterised {
         Some(Self { value: value.trim().to_ascii_lowercase(), parameters })
     }
 
+    /// Whether text of this type is UTF-8. ASCII is, too; what no charset is named for must be.
+    pub(crate) fn is_utf8(&self) -> bool {
+        let charset = self.parameter("charset").unwrap_or("utf-8");
+        ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+    }
+
     /// The first parameter of this name.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
     }
+}
+
+/// The request's content type, of a body that has text in it or may have; `None` when there is none or it is malformed.
+///
+/// # Errors
+/// When the text is said to be in another charset than UTF-8, which would be read as something else than was meant.
+pub(crate) fn readable_content_type(headers: &HeaderMap) -> Result<Option<Parameterised>, ApiError> {
+    let kind = content_type(headers);
+    if kind.as_ref().is_some_and(|kind| !kind.is_utf8()) {
+        return Err(ApiError::new(
+            ErrorCode::UnsupportedMediaType,
+            "The charset in Content-Type is not UTF-8. Send text as UTF-8, and leave the charset out.",
+        )
+        .with_detail("header", "Content-Type"));
+    }
+    Ok(kind)
 }
 
 /// The request's content type; `None` when there is none or it is malformed.

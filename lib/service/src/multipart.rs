@@ -21,6 +21,8 @@ pub(crate) struct Part {
     pub(crate) name: String,
     /// The name that the file had at the caller's.
     pub(crate) file_name: Option<String>,
+    /// Whether it is UTF-8, if it is text.
+    pub(crate) is_utf8: bool,
     /// What the field holds.
     pub(crate) content: Bytes,
 }
@@ -71,7 +73,7 @@ pub(crate) fn parse(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Multipart
         let next = delimiters.next(start).ok_or(MultipartError::Unfinished)?;
         // A part may be empty: then its head's blank line is the line break before the delimiter.
         let content = body.slice(start.min(next.start)..next.start);
-        parts.push(Part { name: head.name, file_name: head.file_name, content });
+        parts.push(Part { name: head.name, file_name: head.file_name, is_utf8: head.is_utf8, content });
         current = next;
     }
     Ok(parts)
@@ -135,6 +137,7 @@ struct Head {
     length: usize,
     name: String,
     file_name: Option<String>,
+    is_utf8: bool,
 }
 
 impl Head {
@@ -152,7 +155,8 @@ impl Head {
             let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
             Parameterised::parse(&String::from_utf8_lossy(header.value))
         };
-        if value("content-type").is_some_and(|kind| kind.value.starts_with("multipart/")) {
+        let kind = value("content-type");
+        if kind.as_ref().is_some_and(|kind| kind.value.starts_with("multipart/")) {
             return Err(MultipartError::Nested(number));
         }
         if value("content-transfer-encoding")
@@ -167,6 +171,7 @@ impl Head {
             length,
             name: disposition.parameter("name").ok_or(MultipartError::NoName(number))?.to_owned(),
             file_name: disposition.parameter("filename").map(str::to_owned),
+            is_utf8: kind.is_none_or(|kind| kind.is_utf8()),
         })
     }
 }

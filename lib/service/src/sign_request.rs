@@ -40,7 +40,7 @@ impl SignRequest {
     /// Reads the request, and the upload that it names.
     pub(crate) async fn read(service: &Service, request: Request) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
-        match media_type::content_type(&head.headers) {
+        match media_type::readable_content_type(&head.headers)? {
             Some(kind) if kind.value == "multipart/form-data" => Self::from_form(service, &kind, body).await,
             Some(kind) if kind.value == "application/json" => Self::from_json(service, body).await,
             _ => Err(ApiError::new(

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::unique_json;
+
 /// The most custom assertions in one manifest.
 const MAX_COUNT: usize = 32;
 /// The longest text of all custom assertions together, in bytes of JSON.
@@ -75,6 +77,7 @@ pub enum CustomAssertionError {
 #[serde(deny_unknown_fields)]
 struct Entry {
     label: String,
+    #[serde(deserialize_with = "unique_json::object")]
     data: Map<String, Value>,
 }
 

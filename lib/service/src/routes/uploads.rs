@@ -34,7 +34,7 @@ pub(crate) async fn begin_upload(
 ) -> Result<Response, ApiError> {
     let uploads = service.uploads()?;
     let (head, body) = request.into_parts();
-    if media_type::content_type(&head.headers).is_none_or(|kind| kind.value != "application/json") {
+    if media_type::readable_content_type(&head.headers)?.is_none_or(|kind| kind.value != "application/json") {
         return Err(ApiError::new(
             ErrorCode::UnsupportedMediaType,
             "Send application/json with \"contentType\" and \"contentLength\" of the image.",
@@ -114,13 +114,24 @@ fn format(content_type: &str) -> Result<Format, ApiError> {
 fn length(value: Option<Value>, longest: usize) -> Result<NonZeroU64, ApiError> {
     let field = "contentLength";
     let value = value.ok_or_else(|| missing(field))?;
-    let length = value.as_u64().and_then(NonZeroU64::new).ok_or_else(|| {
+    let length = whole_number(&value).and_then(NonZeroU64::new).ok_or_else(|| {
         field_error(
             field,
             format!("The field is not a whole number from 1 to {longest}, the length in bytes."),
         )
     })?;
     if length.get() > longest as u64 { Err(file_too_large(longest)) } else { Ok(length) }
+}
+
+/// A number without a fraction, however it is written: `7.0` is 7 (JSON Schema 2020-12, validation, section 6.1.1).
+fn whole_number(value: &Value) -> Option<u64> {
+    /// Up to here a floating-point number is the one that was written.
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    value.as_u64().or_else(|| {
+        let number =
+            value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=LARGEST).contains(number))?;
+        format!("{number:.0}").parse().ok()
+    })
 }
 
 fn digest(text: &str) -> Result<Sha256Hash, ApiError> {

@@ -50,7 +50,7 @@ async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
     let limit = service.image_limit();
     let memory = &service.body_memory;
     let (head, request_body) = request.into_parts();
-    match media_type::content_type(&head.headers) {
+    match media_type::readable_content_type(&head.headers)? {
         Some(kind) if kind.value == "multipart/form-data" => {
             Form::read(&kind, request_body, &["image"], limit, memory)
                 .await?

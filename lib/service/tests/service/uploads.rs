@@ -157,6 +157,7 @@ async fn announcements_that_are_refused_name_the_field() {
     assert_eq!(over.status, 413);
     assert_eq!(over.error("FILE_TOO_LARGE")["details"]["limitBytes"], 50 << 20);
     assert_eq!(local.begin(json!({"contentType": "image/png", "contentLength": 50 << 20})).await.status, 201);
+    assert_eq!(local.begin(json!({"contentType": "image/png", "contentLength": 10.0})).await.status, 201);
 }
 
 #[tokio::test]
