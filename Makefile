@@ -16,7 +16,7 @@ SALVAGE_FLAGS ?=
 STORE_PROOFS ?= 1000000
 BATCH_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures migration-figures batch-figures e2e lint lint-format lint-clippy lint-docs \
+.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures migration-figures batch-figures openapi e2e lint lint-format lint-clippy lint-docs \
 	lint-dependencies lint-template emulator invoke deploy bench clean
 
 help: ## List the targets
@@ -73,6 +73,12 @@ postgres: ## Install the Debian package postgresql, if it is missing
 salvage: .venv/installed ## Damage 1,000 signed files, verify them, and write the figures into docs/salvage.md
 	cargo build --workspace --all-targets
 	PYTHONPATH=tests/python CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/python/salvage.py $(SALVAGE_FLAGS)
+
+# The same selection of packages as the Rust tests. The document is compiled in, so the test that it is served as it is
+# comes after the one that writes it.
+openapi: .tools/aws/installed ## Write lib/service/openapi.json anew, from the code
+	BLESS_OPENAPI=1 cargo test --workspace --test service openapi::the_committed
+	cargo test --workspace --test service openapi
 
 cleanup-figures: .tools/aws/installed ## Measure the cleanup of expired proofs, killed and resumed, and whether all is right afterwards
 	cargo build --workspace --example cleanup_figures

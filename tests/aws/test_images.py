@@ -12,6 +12,7 @@ import requests
 
 import images
 from stack import Stack
+from template import ROOT
 from validators import assert_valid
 
 FORMATS = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
@@ -103,6 +104,16 @@ def test_the_pages_work_behind_a_stage(stack: Stack) -> None:
     health = stack.call("GET", "/health").json()
     assert health["status"] == "ok", health
     assert health["checks"] == {"proofs": "ok", "signer": "ok"}
+
+
+def test_the_api_describes_itself_behind_a_stage(stack: Stack) -> None:
+    answer = stack.call("GET", "/openapi.json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.json() == json.loads((ROOT / "lib/service/openapi.json").read_bytes())
+    (server,) = answer.json()["servers"]
+    base = urljoin(f"{stack.url}/openapi.json", server["url"]).rstrip("/")
+    assert stack.session.get(f"{base}/health", timeout=60).json()["status"] == "ok"
+    assert stack.call("GET", "/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
 
 
 def test_a_request_has_one_id_everywhere(stack: Stack) -> None:

@@ -29,6 +29,8 @@ pub mod proof_uri;
 pub mod recovery;
 pub mod restamp;
 pub mod revocation_source;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod sign;
 pub mod sign_once;
 pub mod signer;

@@ -80,6 +80,7 @@ pub struct InvalidProofId;
 
 /// The facts of one signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProofRecord {
     /// The id, and the manifest's.
@@ -111,6 +112,7 @@ pub struct ProofRecord {
 
 /// How long a signature lasts by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SignatureLife {
     /// Until when every certificate that came with the signature is valid.
@@ -122,6 +124,7 @@ pub struct SignatureLife {
 /// A copy of a manifest store with a time-stamp that was made later
 /// ([`restamp`](crate::restamp::restamp)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StampedCopy {
     /// SHA-256 of the stamped manifest store.

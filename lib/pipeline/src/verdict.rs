@@ -16,11 +16,13 @@ use crate::{
 
 /// Everything that verification found; the API answers with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationReport {
     /// Signature and certificate hold, no check failed, and the manifest is the one that was stored.
     pub valid: bool,
     /// The sum of the points, 0 to 100.
+    #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub confidence: u8,
     /// The six answers.
     pub details: Details,
@@ -29,6 +31,7 @@ pub struct VerificationReport {
     /// Where the credential was found.
     pub extraction: ExtractionReport,
     /// Six rows, always in the same order.
+    #[cfg_attr(feature = "schema", schemars(length(equal = 6)))]
     pub score: Vec<ScoreRow>,
     /// Every validation status.
     pub status: Vec<Status>,
@@ -39,8 +42,10 @@ pub struct VerificationReport {
     /// The alarm: the image carries another manifest than the one that was stored under its proof URI.
     pub substitution: Option<Substitution>,
     /// The active manifest as JSON.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, Value>>"))]
     pub manifest: Option<Value>,
     /// The history, the oldest last.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, Value>>"))]
     pub ingredients: Vec<Value>,
     /// When the report was made.
     pub timestamp: Timestamp,
@@ -61,6 +66,7 @@ impl VerificationReport {
 
 /// The six answers behind the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Details {
     /// A manifest was found.
@@ -79,6 +85,7 @@ pub struct Details {
 
 /// One row of the score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScoreRow {
     /// Which answer, as in [`Details`].
     pub check: String,
@@ -92,6 +99,7 @@ pub struct ScoreRow {
 
 /// The stored proof, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProofSummary {
     /// Its id.
@@ -120,6 +128,7 @@ impl From<&ProofRecord> for ProofSummary {
 
 /// Two manifests where there should be one, or the proof of another picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Substitution {
     /// SHA-256 of the manifest store that the image carries; `None` when it carries none, but names the proof of

@@ -63,6 +63,30 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All of them. The last one gives the length, so a new one belongs before it.
+    pub const ALL: [Self; Self::Timeout as usize + 1] = [
+        Self::NoFileProvided,
+        Self::InvalidRequest,
+        Self::InvalidFileType,
+        Self::ValidationFailed,
+        Self::Unauthorized,
+        Self::ProofNotFound,
+        Self::UploadNotFound,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::IdempotencyConflict,
+        Self::FileTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RateLimitExceeded,
+        Self::SigningFailed,
+        Self::ExtractionFailed,
+        Self::CertificateInvalid,
+        Self::InternalError,
+        Self::ServiceUnavailable,
+        Self::Timeout,
+    ];
+
     /// The name on the wire.
     pub fn name(self) -> &'static str {
         self.parts().0
@@ -254,17 +278,29 @@ fn failure(response: &mut Response) -> Option<ApiError> {
 }
 
 #[derive(Serialize)]
-struct Envelope<'a> {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Error"))]
+pub(crate) struct Envelope<'a> {
+    /// What went wrong.
     error: Body<'a>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ErrorBody"))]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
+    /// What to do next, in words. It may change; decide by the code.
     message: &'a str,
+    /// The name of the failure.
+    #[cfg_attr(feature = "schema", schemars(with = "ErrorCode"))]
     code: &'static str,
+    /// The HTTP status.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     status_code: u16,
+    /// When.
+    #[cfg_attr(feature = "schema", schemars(with = "credlink_pipeline::timestamp::Timestamp"))]
     timestamp: String,
+    /// The name of the request, as in `X-Request-Id`. The operator finds it in the log.
     request_id: &'a str,
+    /// Facts for programs, such as `field`, `header`, `limitBytes` or `uploads`; often none.
     details: &'a Map<String, Value>,
 }

@@ -33,6 +33,8 @@ mod media_type;
 pub mod metrics;
 pub mod middleware;
 mod multipart;
+#[cfg(feature = "schema")]
+pub mod openapi;
 mod origin;
 pub mod outbound;
 mod page_policy;

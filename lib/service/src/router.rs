@@ -64,6 +64,7 @@ fn proof_routes() -> Router<Arc<Service>> {
         .route("/sign.html", get(routes::page::sign))
         .route("/assets/{name}", get(routes::page::asset))
         .route("/health", get(routes::health::health))
+        .route("/openapi.json", get(routes::openapi::description))
         .route("/proofs/{id}", get(routes::proofs::proof))
 }
 

@@ -106,10 +106,17 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "KeptResult"))]
 #[serde(rename_all = "camelCase")]
-struct Kept<'a> {
+pub(crate) struct Kept<'a> {
+    /// Where the proof can be read.
     proof_uri: &'a str,
+    /// SHA-256 of the embedded manifest store.
+    #[cfg_attr(feature = "schema", schemars(with = "credlink_pipeline::digest::Sha256Hash"))]
     manifest_hash: String,
+    /// Where to fetch the signed image. Who knows it may do so.
+    #[cfg_attr(feature = "schema", schemars(url))]
     url: &'a str,
+    /// Until when.
     expires_at: Timestamp,
 }

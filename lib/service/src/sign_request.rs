@@ -19,6 +19,14 @@ use crate::{
 
 const CUSTOM_ASSERTIONS: &str = "customAssertions";
 
+/// The fields of a form.
+pub(crate) const FORM_FIELDS: &[&str] =
+    &["image", "creator", "title", "digitalSourceType", CUSTOM_ASSERTIONS, "training"];
+
+/// The fields of JSON.
+pub(crate) const JSON_FIELDS: &[&str] =
+    &["uploadId", "creator", "title", "digitalSourceType", CUSTOM_ASSERTIONS, "training"];
+
 /// An image to sign, and what the caller says about it.
 pub(crate) struct SignRequest {
     pub(crate) image: Bytes,
@@ -51,10 +59,8 @@ impl SignRequest {
     }
 
     async fn from_form(service: &Service, kind: &Parameterised, body: Body) -> Result<Self, ApiError> {
-        const FIELDS: &[&str] =
-            &["image", "creator", "title", "digitalSourceType", CUSTOM_ASSERTIONS, "training"];
         let limit = service.image_limit();
-        let mut form = Form::read(kind, body, FIELDS, limit, &service.body_memory).await?;
+        let mut form = Form::read(kind, body, FORM_FIELDS, limit, &service.body_memory).await?;
         let upload = form.image(limit)?;
         // Forms send an empty text for what nobody filled in.
         let mut filled = |name| form.text(name).map(|text| text.filter(|text| !text.is_empty()));
@@ -70,12 +76,10 @@ impl SignRequest {
     }
 
     async fn from_json(service: &Service, body: Body) -> Result<Self, ApiError> {
-        const FIELDS: &[&str] =
-            &["uploadId", "creator", "title", "digitalSourceType", CUSTOM_ASSERTIONS, "training"];
         if service.ports.uploads.is_none() {
             return Err(form::no_uploads());
         }
-        let mut fields = JsonFields::read(body, FIELDS, &service.body_memory).await?;
+        let mut fields = JsonFields::read(body, JSON_FIELDS, &service.body_memory).await?;
         let texts = Texts {
             creator: fields.text("creator")?,
             title: fields.text("title")?,

@@ -43,6 +43,7 @@ pub use self::{
 
 /// The three formats, told by their first bytes, never by a name or a declared type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// JPEG (ITU T.81).

@@ -9,6 +9,7 @@ use crate::{
 
 /// What is reported about the signing certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateReport {
     /// The subject, as RFC 4514 writes it.
@@ -28,11 +29,13 @@ pub struct CertificateReport {
     /// Where that time comes from.
     pub time_source: TimeSource,
     /// Seven checks, always in the same order.
+    #[cfg_attr(feature = "schema", schemars(length(equal = 7)))]
     pub checks: Vec<Check>,
 }
 
 /// Where the time comes from at which a certificate is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TimeSource {
     /// A trusted time-stamp in the signature.
@@ -43,6 +46,7 @@ pub enum TimeSource {
 
 /// One check of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CertificateCheck"))]
 pub struct Check {
     /// Which.
     pub name: CheckName,
@@ -54,6 +58,7 @@ pub struct Check {
 
 /// The checks of a certificate, in the order in which they are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CheckName {
     /// The chain leads to a trust anchor, by the rules for chains.
@@ -74,6 +79,7 @@ pub enum CheckName {
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CheckResult {
     /// It holds.

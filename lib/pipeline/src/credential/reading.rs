@@ -42,6 +42,7 @@ impl LibraryTrust {
 
 /// The state of a manifest store as C2PA defines it (C2PA 2.4, section 14.3), and `none` where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ValidationState {
     /// No manifest store.
@@ -56,6 +57,7 @@ pub enum ValidationState {
 
 /// Whether a status speaks for or against the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StatusKind {
     /// A check passed.
@@ -68,6 +70,7 @@ pub enum StatusKind {
 
 /// One validation status (C2PA 2.4, section 15.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ValidationStatus"))]
 pub struct Status {
     /// The code, for example `assertion.dataHash.match`.
     pub code: String,

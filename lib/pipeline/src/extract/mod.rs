@@ -45,6 +45,7 @@ use crate::{
 
 /// Where a credential was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ExtractionSource"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The manifest store of the file: APP11 segments, `caBX` or `C2PA` chunk.
@@ -135,11 +136,13 @@ pub struct FoundStore {
 
 /// The extraction as part of a verification report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Extraction"))]
 #[serde(rename_all = "camelCase")]
 pub struct ExtractionReport {
     /// Where the best finding comes from.
     pub source: Source,
     /// How good it is, 0 to 100.
+    #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub confidence: u8,
     /// Whether the file or the store is damaged, or the finding is salvaged.
     pub corrupted: bool,

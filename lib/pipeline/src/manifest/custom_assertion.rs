@@ -7,13 +7,13 @@ use thiserror::Error;
 use crate::unique_json;
 
 /// The most custom assertions in one manifest.
-const MAX_COUNT: usize = 32;
+pub const MAX_ASSERTIONS: usize = 32;
 /// The longest text of all custom assertions together, in bytes of JSON.
-const MAX_JSON: usize = 256 * 1024;
+pub const MAX_ASSERTIONS_JSON: usize = 256 * 1024;
 /// How deep objects and arrays may stand inside each other.
 const MAX_DEPTH: usize = 32;
 /// The longest label, in characters.
-const MAX_LABEL: usize = 128;
+pub const MAX_LABEL: usize = 128;
 
 /// Namespaces that belong to the standard or to this service: only they may speak in them.
 const RESERVED: [&str; 4] = ["c2pa", "cawg", "stds", "com.credlink"];
@@ -29,7 +29,7 @@ pub struct CustomAssertion {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CustomAssertionError {
     /// Too long as a whole.
-    #[error("customAssertions has {length} bytes; at most {} are allowed", MAX_JSON)]
+    #[error("customAssertions has {length} bytes; at most {} are allowed", MAX_ASSERTIONS_JSON)]
     TooLong {
         /// How many bytes came.
         length: usize,
@@ -41,7 +41,7 @@ pub enum CustomAssertionError {
         reason: String,
     },
     /// Too many entries.
-    #[error("customAssertions has {count} entries; at most {} are allowed", MAX_COUNT)]
+    #[error("customAssertions has {count} entries; at most {} are allowed", MAX_ASSERTIONS)]
     TooMany {
         /// How many came.
         count: usize,
@@ -87,12 +87,12 @@ impl CustomAssertion {
     /// # Errors
     /// [`CustomAssertionError`], which says what is wrong and where.
     pub fn parse_list(json: &str) -> Result<Vec<Self>, CustomAssertionError> {
-        if json.len() > MAX_JSON {
+        if json.len() > MAX_ASSERTIONS_JSON {
             return Err(CustomAssertionError::TooLong { length: json.len() });
         }
         let entries: Vec<Entry> = serde_json::from_str(json)
             .map_err(|error| CustomAssertionError::NotJson { reason: error.to_string() })?;
-        if entries.len() > MAX_COUNT {
+        if entries.len() > MAX_ASSERTIONS {
             return Err(CustomAssertionError::TooMany { count: entries.len() });
         }
         entries.into_iter().enumerate().map(|(index, entry)| Self::check(index, entry)).collect()

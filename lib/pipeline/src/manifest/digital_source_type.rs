@@ -35,6 +35,11 @@ const IPTC_TERMS: [&str; 17] = [
 const C2PA_TERMS: [&str; 2] = ["empty", "trainedAlgorithmicData"];
 
 impl DigitalSourceType {
+    /// Every term.
+    pub fn all() -> impl Iterator<Item = Self> {
+        IPTC_TERMS.into_iter().chain(C2PA_TERMS).map(Self)
+    }
+
     /// The short name, for example `trainedAlgorithmicMedia`.
     pub fn name(self) -> &'static str {
         self.0

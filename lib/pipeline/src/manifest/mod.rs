@@ -9,9 +9,11 @@ mod custom_assertion;
 mod digital_source_type;
 mod options;
 
-pub use custom_assertion::{CustomAssertion, CustomAssertionError};
+pub use custom_assertion::{
+    CustomAssertion, CustomAssertionError, MAX_ASSERTIONS, MAX_ASSERTIONS_JSON, MAX_LABEL,
+};
 pub use digital_source_type::DigitalSourceType;
-pub use options::{Creator, OptionError, SignOptions, Title, TrainingUse};
+pub use options::{Creator, MAX_TEXT, OptionError, SignOptions, Title, TrainingUse};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};

@@ -65,7 +65,7 @@ pub enum OptionError {
 }
 
 /// The most characters a creator or title may have.
-const MAX_TEXT: usize = 1_000;
+pub const MAX_TEXT: usize = 1_000;
 
 /// Who made the picture: 1 to 1 000 characters, none of which is invisible.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,9 @@ pub enum TrainingUse {
 }
 
 impl TrainingUse {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Allowed, Self::NotAllowed, Self::Constrained];
+
     /// The word that the API and the CAWG assertion use.
     pub fn name(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use credlink_pipeline::digest::Sha256Hash;
 use thiserror::Error;
 
 /// The longest key, in bytes.
-const MAX_LENGTH: usize = 255;
+pub const MAX_KEY_LENGTH: usize = 255;
 
 /// A caller's key, within what that caller may name: two callers may choose the same. Of the key itself only a hash
 /// is kept.
@@ -15,7 +15,7 @@ pub struct IdempotencyKey(Sha256Hash);
 
 /// Not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an idempotency key has 1 to {MAX_LENGTH} visible ASCII characters")]
+#[error("an idempotency key has 1 to {MAX_KEY_LENGTH} visible ASCII characters")]
 pub struct NoIdempotencyKey;
 
 impl IdempotencyKey {
@@ -24,7 +24,7 @@ impl IdempotencyKey {
     /// # Errors
     /// When `text` is no key.
     pub fn new(caller: &str, text: &[u8]) -> Result<Self, NoIdempotencyKey> {
-        if !(1..=MAX_LENGTH).contains(&text.len()) || !text.iter().all(u8::is_ascii_graphic) {
+        if !(1..=MAX_KEY_LENGTH).contains(&text.len()) || !text.iter().all(u8::is_ascii_graphic) {
             return Err(NoIdempotencyKey);
         }
         // A key has no zero byte, so nobody can move the border between the two.

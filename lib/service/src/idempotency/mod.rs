@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-pub use key::{IdempotencyKey, NoIdempotencyKey};
+pub use key::{IdempotencyKey, MAX_KEY_LENGTH, NoIdempotencyKey};
 pub use local::LocalIdempotency;
 pub use memory::MemoryIdempotency;
 

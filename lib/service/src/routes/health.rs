@@ -53,21 +53,31 @@ async fn outcome<E: Display>(name: &str, check: impl Future<Output = Result<(), 
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Health"))]
 #[serde(rename_all = "camelCase")]
-struct Report {
+pub(crate) struct Report {
+    /// `ok` when all checks passed.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["ok", "degraded"])))]
     status: &'static str,
+    /// The version of the service.
     version: &'static str,
+    /// How long it has been running.
     uptime_seconds: u64,
+    /// What was looked at.
     checks: Checks,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HealthChecks"))]
 struct Checks {
+    /// Whether proofs can be read and kept.
     proofs: Check,
+    /// Whether images can be signed.
     signer: Check,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HealthCheck"))]
 #[serde(rename_all = "lowercase")]
 enum Check {
     Ok,

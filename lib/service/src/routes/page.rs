@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What pages are made of, by name, each with its type.
-const ASSETS: [(&str, &str, &[u8]); 12] = [
+pub(crate) const ASSETS: [(&str, &str, &[u8]); 12] = [
     ("dom.js", SCRIPT, include_bytes!("../../../../web/dom.js")),
     ("history.js", SCRIPT, include_bytes!("../../../../web/history.js")),
     ("icon.svg", "image/svg+xml", include_bytes!("../../../../web/icon.svg")),
@@ -67,7 +67,7 @@ pub(crate) fn page(mut response: Response, policy: &PagePolicy) -> Response {
 }
 
 /// A new version of the service brings new pages, so a browser asks every time and gets 304.
-fn fresh(request: &HeaderMap, content_type: &'static str, content: &'static [u8]) -> Response {
+pub(super) fn fresh(request: &HeaderMap, content_type: &'static str, content: &'static [u8]) -> Response {
     let mut response = tagged(request, content_type, Bytes::from_static(content));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response

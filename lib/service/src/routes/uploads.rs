@@ -27,6 +27,9 @@ use crate::{
 /// Seconds after which a caller may try again when uploads are not available.
 const RETRY_AFTER_SECONDS: u16 = 5;
 
+/// The fields of the announcement.
+pub(crate) const FIELDS: &[&str] = &["contentType", "contentLength", "sha256"];
+
 /// Answers with how to send the image.
 pub(crate) async fn begin_upload(
     State(service): State<Arc<Service>>,
@@ -40,8 +43,7 @@ pub(crate) async fn begin_upload(
             "Send application/json with \"contentType\" and \"contentLength\" of the image.",
         ));
     }
-    let fields =
-        JsonFields::read(body, &["contentType", "contentLength", "sha256"], &service.body_memory).await?;
+    let fields = JsonFields::read(body, FIELDS, &service.body_memory).await?;
     let announced = announced(fields, service.max_image_bytes())?;
     let ticket = waited_for(&service, uploads.begin(&announced, service.ports.clock.now())).await?;
     let answer = Ticket {
@@ -140,11 +142,20 @@ fn digest(text: &str) -> Result<Sha256Hash, ApiError> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "UploadTicket"))]
 #[serde(rename_all = "camelCase")]
-struct Ticket {
+pub(crate) struct Ticket {
+    /// What to name the upload by, once it was sent. Who knows it may use the upload.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "uuid")))]
     upload_id: String,
+    /// Where to send the image.
+    #[cfg_attr(feature = "schema", schemars(url))]
     url: String,
+    /// How.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "PUT")))]
     method: &'static str,
+    /// The headers that the request must have, with these values.
     headers: BTreeMap<String, String>,
+    /// Until when.
     expires_at: Timestamp,
 }

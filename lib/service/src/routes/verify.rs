@@ -26,6 +26,12 @@ use crate::{
     workers::WorkError,
 };
 
+/// The fields of a form.
+pub(crate) const FORM_FIELDS: &[&str] = &["image"];
+
+/// The fields of JSON.
+pub(crate) const JSON_FIELDS: &[&str] = &["uploadId"];
+
 /// Verifies the body, the field `image` of a form, or an upload.
 pub(crate) async fn verify_image(
     State(service): State<Arc<Service>>,
@@ -52,7 +58,7 @@ async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
     let (head, request_body) = request.into_parts();
     match media_type::readable_content_type(&head.headers)? {
         Some(kind) if kind.value == "multipart/form-data" => {
-            Form::read(&kind, request_body, &["image"], limit, memory)
+            Form::read(&kind, request_body, FORM_FIELDS, limit, memory)
                 .await?
                 .image(limit)
                 .map(|upload| upload.bytes)
@@ -64,7 +70,7 @@ async fn read(service: &Service, request: Request) -> Result<Bytes, ApiError> {
             if service.ports.uploads.is_none() {
                 return Err(form::no_uploads());
             }
-            uploaded_image(service, &mut JsonFields::read(request_body, &["uploadId"], memory).await?).await
+            uploaded_image(service, &mut JsonFields::read(request_body, JSON_FIELDS, memory).await?).await
         }
         _ => Err(unsupported()),
     }

@@ -1,12 +1,8 @@
 //! The names of failures and their statuses, which callers decide by.
 
-use std::sync::Arc;
+use credlink_service::error::ErrorCode;
 
-use async_trait::async_trait;
-use credlink_pipeline::signer::{Signer, SignerError, SigningAlgorithm};
-use credlink_service::{Ports, error::ErrorCode};
-
-use crate::support::{certificate, png, ports, ports_signing_with, post_form, service_with};
+use crate::failures::failure;
 
 const TABLE: [(ErrorCode, &str, u16); 20] = [
     (ErrorCode::NoFileProvided, "NO_FILE_PROVIDED", 400),
@@ -36,6 +32,7 @@ fn names_and_statuses_stay() {
     for (code, name, status) in TABLE {
         assert_eq!((code.name(), code.status().as_u16()), (name, status));
     }
+    assert_eq!(TABLE.map(|(code, ..)| code), ErrorCode::ALL);
 }
 
 #[test]
@@ -54,33 +51,12 @@ fn row(line: &str) -> Option<(&str, u16)> {
     Some((code, rest.split_once(" |")?.0.parse().ok()?))
 }
 
-/// A signer whose signatures are longer than it said.
-struct TooLong(Vec<Vec<u8>>);
-
-#[async_trait]
-impl Signer for TooLong {
-    fn algorithm(&self) -> SigningAlgorithm {
-        SigningAlgorithm::Es256
-    }
-
-    fn chain(&self) -> &[Vec<u8>] {
-        &self.0
-    }
-
-    fn signature_length(&self) -> usize {
-        64
-    }
-
-    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignerError> {
-        Ok(vec![0; 100_000])
-    }
-}
-
 #[tokio::test]
-async fn a_credential_that_cannot_be_made_is_a_fault() {
-    let Ports { identity, .. } = ports_signing_with(Arc::new(TooLong(vec![certificate()])));
-    let service = service_with(Ports { identity, ..ports() }, &[]);
-    let refused = post_form(&service, "/sign", &[("image", None, &png(4, 4))]).await;
-    assert_eq!(refused.status, 500);
-    refused.error("SIGNING_FAILED");
+async fn each_happens_and_has_its_envelope() {
+    for code in ErrorCode::ALL {
+        let answer = failure(code).await;
+        assert_eq!(answer.status, code.status(), "{answer:?}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        answer.error(code.name());
+    }
 }
