@@ -15,9 +15,11 @@ DEPLOY_FLAGS ?=
 SALVAGE_FLAGS ?=
 STORE_PROOFS ?= 1000000
 BATCH_FLAGS ?=
+LOAD_FLAGS ?=
 
-.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures migration-figures batch-figures openapi e2e lint lint-format lint-clippy lint-docs \
-	lint-dependencies lint-template emulator invoke deploy bench clean
+.PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures \
+	migration-figures batch-figures openapi e2e lint lint-format lint-clippy lint-docs lint-dependencies lint-template emulator invoke \
+	deploy bench bench-load clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -107,7 +109,7 @@ lint: lint-format lint-clippy lint-docs lint-dependencies lint-template ## Check
 
 lint-format: ## Check that the code is formatted
 	cargo fmt --all --check
-	cargo fmt --check --manifest-path tests/bench/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/bench/Cargo.toml
 
 lint-clippy: ## Check the lints
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -136,6 +138,13 @@ deploy: .tools/aws/installed ## Deploy to the AWS account of the shell; DEPLOY_E
 bench: build ## Measure speed, memory, start and size, side by side with what else there is
 	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink CREDLINK_FUNCTIONS=$(abspath $(TARGET))/lambda/$$(uname -m) \
 		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench
+	$(MAKE) bench-load
+
+# LOAD_FLAGS chooses one part: compare, overload, or soak MINUTES.
+bench-load: build-program .venv/installed ## Measure what servers stand, too much load, and 10 minutes of it; takes half an hour
+	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink CREDLINK_PYTHON=$(CURDIR)/.venv/bin/python \
+		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench \
+		--package credlink-bench-load -- $(LOAD_FLAGS)
 
 clean: ## Remove everything that was built; keeps credlink-data
 	cargo clean

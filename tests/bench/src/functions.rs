@@ -14,13 +14,14 @@ use std::{
 
 use flate2::{Compression, write::DeflateEncoder};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "sign",
     "verify",
     "proofs",
     "auto_sign",
     "reap_blobs",
     "cleanup_proofs",
+    "restamp_proofs",
     "rotate_certificate",
     "health_metrics",
 ];

@@ -6,11 +6,11 @@
 mod contenders;
 mod functions;
 mod memory;
-mod pictures;
 mod start;
 mod timing;
 
 use contenders::Contenders;
+use credlink_bench_pictures as pictures;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

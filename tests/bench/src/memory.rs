@@ -3,10 +3,11 @@
 use std::{path::Path, process::Command};
 
 use bytes::Bytes;
+use credlink_bench_pictures as pictures;
 use credlink_pipeline::sign::SignSettings;
 use credlink_proofs::MemoryProofStore;
 
-use crate::{contenders::Contenders, pictures};
+use crate::contenders::Contenders;
 
 /// Signs files of several sizes, each in a process of its own.
 pub fn table() {
