@@ -187,3 +187,10 @@ def test_a_body_that_is_no_base64_ends_no_function(stack: Stack) -> None:
     answer, failure = stack.invoke("sign", stack.event("malformed/sign-bad-base64.json"))
     assert failure is not None or answer["statusCode"] == 400, answer
     call(stack, "sign.json")
+
+
+@pytest.mark.parametrize("binary", ["sign", "verify", "proofs", *SCHEDULED])
+def test_what_is_said_to_raise_an_alarm_fails(stack: Stack, binary: str) -> None:
+    """As docs/operations.md says."""
+    _, failure = stack.invoke(binary, {"dryRun": "perhaps"} if binary in SCHEDULED else "no request")
+    assert failure is not None

@@ -5,7 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
@@ -88,6 +88,15 @@ def test_proof_uris_lead_to_the_api(stack: Stack) -> None:
     uri = sign(stack, small("jpeg")).headers["X-Proof-Uri"]
     assert uri.startswith(f"https://{stack.outputs['ApiId']}.execute-api.")
     assert f"/{stack.outputs['StageName']}/proofs/" in uri
+
+
+def test_the_pages_may_speak_to_the_bucket_of_uploads_and_no_other(stack: Stack) -> None:
+    wish = {"contentType": "image/jpeg", "contentLength": 100}
+    place = urlsplit(stack.call("POST", "/uploads", json=wish).json()["url"])
+    for path in ("/", "/sign.html", "/proofs/unknown"):
+        page = stack.call("GET", path, headers={"Accept": "text/html"})
+        parts = dict(part.split(" ", 1) for part in page.headers["Content-Security-Policy"].split("; "))
+        assert parts["connect-src"] == f"'self' {place.scheme}://{place.netloc}"
 
 
 def test_the_pages_work_behind_a_stage(stack: Stack) -> None:

@@ -9,8 +9,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import credlink
 from authorities import DAY, NOW, Holder, pem, root
 from credlink import run
-from images import smallest
+from images import XMP, after_first_segments, segment, smallest
 from revocation_server import RevocationServer
+
+XMP_MARKER = b"http://ns.adobe.com/xap/1.0/\0"
+"""How a segment with XMP begins."""
 
 NOT_REVOKED, REVOKED = "signingCredential.ocsp.notRevoked", "signingCredential.ocsp.revoked"
 
@@ -78,6 +81,24 @@ def test_nobody_is_asked_who_is_private_or_not_wanted(tmp_path, issuer, server):
     asking = {"REVOCATION_PRIVATE_HOSTS": server.host}
     assert "signingCredential.ocsp.skipped" in codes(signed, settings, "--offline", **asking)
     assert "signingCredential.ocsp.skipped" in codes(signed, settings, REVOCATION_FETCH="false", **asking)
+    assert not server.asked
+
+
+def test_no_other_address_in_an_image_is_asked(tmp_path, server):
+    address = f"http://{server.host}/store.c2pa"
+    named = f'xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="{address}" dc:format='
+    xmp = XMP.replace(b"dc:format=", named.encode())
+    picture, other = tmp_path / "picture.jpg", tmp_path / "signed.jpg"
+    picture.write_bytes(after_first_segments(smallest()["jpeg"], segment(0xE1, XMP_MARKER + xmp)))
+    asking = {"REVOCATION_PRIVATE_HOSTS": server.host}
+    done = run("verify", picture, "--json", "--data", tmp_path / "data", env=asking)
+    assert not json.loads(done.stdout)["details"]["hasManifest"]
+    elsewhere = {"PROOF_URI_DOMAIN": f"http://{server.host}/proofs"}
+    done = run("sign", picture, "-o", other, "--data", tmp_path / "data", env=elsewhere)
+    assert done.returncode == 0, done.stderr.decode()
+    done = run("verify", other, "--json", "--data", tmp_path / "another", env=asking)
+    details = json.loads(done.stdout)["details"]
+    assert details["hasProofUri"] and not details["proofFound"]
     assert not server.asked
 
 
