@@ -1,7 +1,6 @@
 //! A PostgreSQL for the tests of everything that keeps proofs in one: Debian's, on loopback, as a process of its own, with
 //! its data in a temporary folder. `make postgres` installs it.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod databases;

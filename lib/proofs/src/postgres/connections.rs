@@ -11,14 +11,11 @@ use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     fault::Fault,
-    limits::{MAX_CALL, MAX_CONNECTING, MAX_POOL_WAIT},
+    limits::{ATTEMPTS, MAX_CALL, MAX_CONNECTING, MAX_POOL_WAIT},
     settings::PostgresSettings,
     tls,
 };
 use crate::pause::pause_before;
-
-/// How often a statement is sent whose hindrance may pass: for some three seconds, in which a server restarts.
-const ATTEMPTS: u32 = 8;
 
 /// A connection that was idle for longer than this is asked if it still works before it is used: what lies between may
 /// have forgotten it.
@@ -122,7 +119,8 @@ impl Connections {
         values: &[Value<'_>],
         until: Instant,
     ) -> Result<Vec<Row>, Fault> {
-        let client = self.connection().await?;
+        let silence = || Fault::silence(MAX_CALL);
+        let client = timeout_at(until, self.connection()).await.unwrap_or_else(|_| Err(silence()))?;
         let sending = async {
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, values).await
@@ -132,7 +130,7 @@ impl Connections {
             Err(_) => {
                 // Whoever had it next would wait for the answer that did not come.
                 drop(Object::take(client));
-                Err(Fault::silence(MAX_CALL))
+                Err(silence())
             }
         }
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How often something is begun whose hindrance may pass: for one to three seconds, in which a server restarts.
+pub(super) const ATTEMPTS: u32 = 8;
+
 /// The longest a call takes, with all that is tried again.
 pub(super) const MAX_CALL: Duration = Duration::from_secs(10);
 

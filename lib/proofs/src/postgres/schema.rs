@@ -2,9 +2,14 @@
 
 use credlink_pipeline::proof::ProofStoreError;
 use deadpool_postgres::{Client, GenericClient};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{connections::Connections, fault::Fault, limits::MAX_MIGRATION};
+use super::{
+    connections::Connections,
+    fault::Fault,
+    limits::{ATTEMPTS, MAX_MIGRATION},
+};
+use crate::pause::pause_before;
 
 /// The version of the tables that this program works with.
 const VERSION: i32 = 1;
@@ -24,14 +29,17 @@ const WHAT: &str = "prepare the tables";
 /// # Errors
 /// [`ProofStoreError::Unavailable`] when the server cannot do it, or when a newer CredLink changed the tables.
 pub(super) async fn bring_up_to_date(connections: &Connections) -> Result<(), ProofStoreError> {
-    let changing = async {
-        let mut client = connections.connection().await?;
-        let found = version(&client).await.map_err(|error| Fault::of(&error))?;
-        if found < VERSION { change(&mut client).await.map_err(|error| Fault::of(&error)) } else { Ok(found) }
+    let mut attempt = 0;
+    let found = loop {
+        sleep(pause_before(attempt)).await;
+        attempt += 1;
+        let changed = timeout(MAX_MIGRATION, change_if_old(connections)).await;
+        match changed.unwrap_or_else(|_| Err(Fault::silence(MAX_MIGRATION))) {
+            Ok(found) => break found,
+            Err(fault) if fault.passes && attempt < ATTEMPTS => {}
+            Err(fault) => return Err(connections.unavailable(WHAT, &fault.reason)),
+        }
     };
-    let changed =
-        timeout(MAX_MIGRATION, changing).await.unwrap_or_else(|_| Err(Fault::silence(MAX_MIGRATION)));
-    let found = changed.map_err(|fault| connections.unavailable(WHAT, &fault.reason))?;
     refuse_if_newer(connections, found)
 }
 
@@ -66,6 +74,13 @@ fn refuse_if_newer(connections: &Connections, found: i32) -> Result<(), ProofSto
         return Err(connections.unavailable(WHAT, &reason));
     }
     Ok(())
+}
+
+/// The version that the tables have then.
+async fn change_if_old(connections: &Connections) -> Result<i32, Fault> {
+    let mut client = connections.connection().await?;
+    let found = version(&client).await.map_err(|error| Fault::of(&error))?;
+    if found < VERSION { change(&mut client).await.map_err(|error| Fault::of(&error)) } else { Ok(found) }
 }
 
 /// Changes the tables in one transaction; the version that they have then.
