@@ -56,11 +56,13 @@ test-python: .venv/installed browser postgres ## Run the black-box tests against
 	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python -m pytest tests/python $(PYTEST_FLAGS)
 
 # The pages are tested in the browser of the system. Playwright's own are never downloaded.
-browser: ## Install the Debian package chromium, if it is missing
-	@command -v chromium >/dev/null || { \
+# A reader of the quick start has curl and jq.
+browser: ## Install the Debian packages chromium, curl and jq, as far as they are missing
+	@missing=$$(for program in chromium curl jq; do command -v $$program >/dev/null || echo $$program; done); \
+	[ -z "$$missing" ] || { \
 		as_root=$$(if ((EUID)); then echo sudo; fi); \
 		$$as_root apt-get update; \
-		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing; \
 	}
 
 # The tests start it themselves, with their own data; what Debian's package starts is not used.

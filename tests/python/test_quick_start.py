@@ -4,7 +4,6 @@ import json
 import os
 import re
 import selectors
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -167,7 +166,6 @@ def assert_text(shown: str, real: str) -> None:
         assert_alike(one, other)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("jq") is None, reason="the page takes curl and jq")
 def test_the_commands_give_what_the_page_shows(reader: Reader):
     for example in examples():
         real = reader.follow(example)
