@@ -82,7 +82,7 @@ impl Operation {
     }
 
     /// It takes a body of one of these media types.
-    pub(super) fn takes_body(mut self, description: &str, content: Value) -> Self {
+    pub(super) fn takes_body(mut self, description: &str, content: &Value) -> Self {
         self.body = Some(json!({"description": description, "required": true, "content": content}));
         self
     }

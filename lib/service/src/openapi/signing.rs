@@ -20,7 +20,7 @@ pub(super) fn sign() -> Operation {
              safely: send an `Idempotency-Key` to get the same proof again.",
         )
         .takes(reference("parameters", "IdempotencyKey"))
-        .takes_body("The image, or the upload that has it, and what to say about it.", body())
+        .takes_body("The image, or the upload that has it, and what to say about it.", &body())
         .guarded(Scope::Sign)
         .answers(200, signed())
         .answers(303, kept())

@@ -14,7 +14,7 @@ pub(super) fn begin() -> Operation {
             "The answer says how to send it: one request, within a quarter of an hour. Then `uploadId` stands for the \
              image in `POST /sign` and `POST /verify`.",
         )
-        .takes_body("What is going to be sent.", json!({"application/json": {
+        .takes_body("What is going to be sent.", &json!({"application/json": {
             "schema": reference("schemas", "UploadRequest"),
             "examples": {"photograph": {"value": {"contentType": "image/jpeg", "contentLength": 8_388_608}}},
         }}))
@@ -43,7 +43,7 @@ pub(super) fn take() -> Operation {
         .local()
         .explained("What the answer to `POST /uploads` names as `url`. It needs no API key: the address is the secret.")
         .takes(id("id", "The `uploadId`."))
-        .takes_body("The image, of the type, length and digest that were announced.", images())
+        .takes_body("The image, of the type, length and digest that were announced.", &images())
         .answers(204, Answer::new("It is there, for a quarter of an hour."))
         .fails(&[ErrorCode::UploadNotFound, ErrorCode::RequestTimeout])
 }

@@ -23,7 +23,7 @@ pub(super) fn verify() -> Operation {
             "schema": {"type": "string"},
             "examples": {"true": {"value": "true"}},
         }))
-        .takes_body("The image, or the upload that has it.", body())
+        .takes_body("The image, or the upload that has it.", &body())
         .guarded(Scope::Verify)
         .answers(200, report())
         .fails(&[
