@@ -16,10 +16,11 @@ SALVAGE_FLAGS ?=
 STORE_PROOFS ?= 1000000
 BATCH_FLAGS ?=
 LOAD_FLAGS ?=
+FUZZ_FLAGS ?=
 
 .PHONY: help run build build-program build-functions test test-rust test-python browser postgres salvage cleanup-figures store-figures \
-	migration-figures batch-figures openapi e2e lint lint-format lint-clippy lint-docs lint-dependencies lint-template emulator invoke \
-	deploy bench bench-load clean
+	migration-figures batch-figures fuzz-api openapi e2e lint lint-format lint-clippy lint-docs lint-dependencies lint-template emulator \
+	invoke deploy bench bench-load clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -77,6 +78,10 @@ postgres: ## Install the Debian package postgresql, if it is missing
 salvage: .venv/installed ## Damage 1,000 signed files, verify them, and write the figures into docs/salvage.md
 	cargo build --workspace --all-targets
 	PYTHONPATH=tests/python CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/python/salvage.py $(SALVAGE_FLAGS)
+
+fuzz-api: .venv/installed ## Send 20,000 generated requests, and check every answer by the OpenAPI document
+	cargo build --workspace --all-targets
+	CREDLINK_BIN=$(TARGET)/debug/credlink .venv/bin/python tests/python/fuzz_api.py $(FUZZ_FLAGS)
 
 # The same selection of packages as the Rust tests. The document is compiled in, so the test that it is served as it is
 # comes after the one that writes it.
