@@ -147,7 +147,7 @@ bench: build ## Measure speed, memory, start and size, side by side with what el
 		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench
 	$(MAKE) bench-load
 
-# LOAD_FLAGS chooses one part: compare, overload, or soak MINUTES.
+# LOAD_FLAGS chooses one part: compare, overload sign, overload verify, or soak MINUTES.
 bench-load: build-program .venv/installed ## Measure what servers stand, too much load, and 10 minutes of it; takes half an hour
 	CREDLINK_BIN=$(abspath $(TARGET))/release/credlink CREDLINK_PYTHON=$(CURDIR)/.venv/bin/python \
 		cargo run --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(TARGET)/bench \

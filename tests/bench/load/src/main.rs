@@ -18,31 +18,57 @@ mod server;
 mod soak;
 mod sustained;
 
-const USAGE: &str = "usage: credlink-bench-load [compare | overload | soak MINUTES]
-Without arguments all three, with 10 minutes. CREDLINK_BIN is a release build of credlink; CREDLINK_PYTHON a Python with
+const USAGE: &str = "usage: credlink-bench-load [PART]
+
+  compare [TEXT]               what servers stand; only rows whose name holds TEXT
+  overload (sign|verify) [RATE]
+                               twice RATE in a second, or twice what it stands
+  soak MINUTES [RATE]          80 % of RATE in a second, or of what it stands
+
+Without a part all of them, with 10 minutes. CREDLINK_BIN is a release build of credlink; CREDLINK_PYTHON a Python with
 what tests/requirements.txt names.";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let minutes = |text: &str| text.parse().ok().filter(|minutes| (1..=600).contains(minutes));
-    let work = async {
-        match arguments.as_slice() {
-            [] => {
-                compare::table().await;
-                overload::tables().await;
-                soak::table(10).await;
-            }
-            ["compare"] => compare::table().await,
-            ["overload"] => overload::tables().await,
-            ["soak", number] if minutes(number).is_some() => soak::table(minutes(number).unwrap_or(1)).await,
-            _ => {
-                eprintln!("{USAGE}");
-                std::process::exit(2);
-            }
-        }
-    };
     // One thread: what is measured needs the rest of the machine.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, work);
+    if tokio::task::LocalSet::new().block_on(&runtime, measure(&arguments)).is_none() {
+        eprintln!("{USAGE}");
+        std::process::exit(2);
+    }
+}
+
+/// `None` when it is not clear what is to be measured.
+async fn measure(arguments: &[&str]) -> Option<()> {
+    match arguments {
+        [] => {
+            compare::table("").await;
+            overload::table(false, None).await;
+            overload::table(true, None).await;
+            soak::table(10, None).await;
+        }
+        ["compare"] => compare::table("").await,
+        ["compare", text] => compare::table(text).await,
+        ["overload", operation, rate @ ..] => {
+            let verifies = match *operation {
+                "sign" => false,
+                "verify" => true,
+                _ => return None,
+            };
+            overload::table(verifies, optional_rate(rate)?).await;
+        }
+        ["soak", minutes, rate @ ..] => soak::table(minutes.parse().ok()?, optional_rate(rate)?).await,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A rate in a second, if there is one; outside `None` when it is none.
+fn optional_rate(arguments: &[&str]) -> Option<Option<f64>> {
+    match arguments {
+        [] => Some(None),
+        [rate] => rate.parse().ok().filter(|rate| (0.1..=100_000.0).contains(rate)).map(Some),
+        _ => None,
+    }
 }

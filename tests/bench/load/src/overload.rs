@@ -24,25 +24,25 @@ const STEP: Duration = Duration::from_millis(500);
 /// More connections than the service takes are not needed to overload it.
 const MOST: usize = 900;
 
-/// Signing, then verifying.
-pub async fn tables() {
-    for verifies in [false, true] {
-        let server = Setup { program: Program::Credlink, key: "rsa-2048" }.start();
-        let image = photograph();
-        let request =
-            if verifies { server.verify_request(&image).await } else { server.sign_request(&image) };
-        println!("\nOverload, {}", request.path);
-        table(&server, request).await;
-    }
+/// Signing or verifying, at twice `rate`, or at twice what it turns out to stand.
+pub async fn table(verifies: bool, rate: Option<f64>) {
+    let server = Setup { program: Program::Credlink, key: "rsa-2048" }.start();
+    let image = photograph();
+    let request = if verifies { server.verify_request(&image).await } else { server.sign_request(&image) };
+    let client = server.client();
+    println!("\nOverload, {}", request.path);
+    let rate = match rate {
+        Some(rate) => rate,
+        None => match sustained(&client, &request, server.process()).await {
+            Some(sustained) => sustained.per_second,
+            None => return println!("  nothing that was tried was stood"),
+        },
+    };
+    report(&server, request, rate).await;
 }
 
-async fn table(server: &Server, request: Request) {
+async fn report(server: &Server, request: Request, rate: f64) {
     let client = server.client();
-    let Some(sustained) = sustained(&client, &request, server.process()).await else {
-        println!("  nothing that was tried was stood");
-        return;
-    };
-    let rate = sustained.per_second;
     let samples = Rc::new(RefCell::new(Vec::new()));
     let sampler = task::spawn_local(sample(server.process(), Rc::clone(&samples)));
     let own = Process::this().usage();

@@ -127,7 +127,7 @@ impl Server {
         let request = Request::verify(&client.fetch(&self.sign_request(image)).await);
         let report = client.fetch(&request).await;
         let good: &[u8] =
-            if self.setup.is_credlink() { b"\"valid\":true" } else { b"\"state\": \"Trusted\"" };
+            if self.setup.is_credlink() { b"\"valid\":true" } else { b"\"validation_state\": \"Trusted\"" };
         let is_good = report.windows(good.len()).any(|part| part == good);
         assert!(is_good, "it does not trust its own: {}", String::from_utf8_lossy(&report));
         request

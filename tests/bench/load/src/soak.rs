@@ -15,19 +15,24 @@ use crate::{
 const SHARE: f64 = 0.8;
 const MOST: usize = 900;
 
-/// A row for each minute.
-pub async fn table(minutes: u32) {
+/// A row for each minute. `rate` is what it stands of both in turns; without, it is measured.
+pub async fn table(minutes: u32, rate: Option<f64>) {
     let server = Setup { program: Program::Credlink, key: "rsa-2048" }.start();
     let (image, client, process) = (photograph(), server.client(), server.process());
     let (sign, verify) = (server.sign_request(&image), server.verify_request(&image).await);
-    let (Some(signs), Some(verifies)) =
-        (sustained(&client, &sign, process).await, sustained(&client, &verify, process).await)
-    else {
-        println!("\nnothing that was tried was stood");
-        return;
+    let rate = match rate {
+        Some(rate) => rate,
+        None => {
+            let signs = sustained(&client, &sign, process).await;
+            let verifies = sustained(&client, &verify, process).await;
+            let (Some(signs), Some(verifies)) = (signs, verifies) else {
+                return println!("\nnothing that was tried was stood");
+            };
+            // One of each takes as long as both together.
+            2.0 / (signs.per_second.recip() + verifies.per_second.recip())
+        }
     };
-    // One of each takes as long as both together.
-    let per_second = SHARE * 2.0 / (signs.per_second.recip() + verifies.per_second.recip());
+    let per_second = SHARE * rate;
     println!("\n{minutes} min at {per_second:.1} per s, half of them signed, half verified");
     let rows = task::spawn_local(async move {
         let mut clock = time::interval(Duration::from_secs(60));
