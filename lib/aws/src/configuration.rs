@@ -66,7 +66,7 @@ pub fn explicit(
 }
 
 /// The configuration on a person's machine: the same sources, in the same order, as the AWS command line takes
-/// (environment, profiles, single sign-on, the instance's role).
+/// (environment, profiles, single sign-on with the feature `sso`, the instance's role).
 pub async fn from_profile() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
