@@ -6,13 +6,13 @@ mod row;
 mod signatory;
 
 use std::{
-    env, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::{ArgGroup, Args};
-use credlink_pipeline::{manifest::SignOptions, signer::SignerError};
+use credlink_pipeline::signer::SignerError;
 use credlink_service::{
     api_client::ApiKeyError,
     config::{Config, ConfigError},
@@ -27,7 +27,7 @@ use crate::{
     batch::{
         crew,
         drafts::Drafts,
-        front::FrontArgs,
+        front::{self, FrontArgs},
         inputs::{InputError, Inputs, Scope},
         journal::{DEFAULT_NAME, Journal, JournalError},
         outputs::{KeptSuffix, OutputError, Outputs},
@@ -150,9 +150,6 @@ pub(crate) enum BatchSignError {
     Result(io::Error),
 }
 
-/// The threads that wait for the network and for timers. Images are worked on elsewhere.
-const WAITING_THREADS: usize = 2;
-
 /// Files that are read, signed or written for each one that is signed: the others wait for the disk.
 const FILES_PER_TURN: usize = 2;
 
@@ -167,7 +164,7 @@ pub(crate) fn run(mut args: BatchSignArgs, data: PathBuf) -> Result<Answer, Batc
     let mut config = environment::config(data)?;
     config.time_stamp_url = args.tsa.take().or(config.time_stamp_url);
     environment::log_command(&config);
-    let runtime = runtime().map_err(BatchSignError::Start)?;
+    let runtime = environment::waiting_runtime().map_err(BatchSignError::Start)?;
     let parallel = args.front.parallel();
     let at_once =
         if args.front.service.is_some() { parallel } else { parallel.saturating_mul(FILES_PER_TURN) };
@@ -176,10 +173,6 @@ pub(crate) fn run(mut args: BatchSignArgs, data: PathBuf) -> Result<Answer, Batc
     // Nothing runs any more but look-ups that nobody waits for.
     runtime.shutdown_background();
     Ok(if summary?.is_all_well() { Answer::Done } else { Answer::No })
-}
-
-fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(WAITING_THREADS).enable_all().build()
 }
 
 /// Finds everything out that can be wrong before the first image is signed.
@@ -203,8 +196,7 @@ async fn prepare(
     let mut inputs = Inputs::find(&args.front.input, &scope)?;
     outputs.settle(&mut inputs)?;
     let chosen = signatory::Choice { service: args.front.service.as_ref(), table: args.table.as_deref() };
-    let api_key = env::var("CREDLINK_API_KEY").ok().filter(|key| !key.trim().is_empty());
-    let signatory = Signatory::open(&chosen, config, api_key.as_deref()).await?;
+    let signatory = Signatory::open(&chosen, config, front::api_key().as_deref()).await?;
     let mut terms = Terms::default();
     terms.add("in place", &[u8::from(args.in_place)]);
     terms.add_path("output", &outputs.describe());
@@ -285,6 +277,3 @@ async fn sign_all(work: Arc<Work>, mut telling: Telling, at_once: usize) -> Resu
     work.journal.close(summary.is_all_well()).map_err(BatchSignError::Result)?;
     Ok(summary)
 }
-
-/// What a batch says about every file, where its row in the table of values is silent.
-type Common = SignOptions;

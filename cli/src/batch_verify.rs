@@ -3,7 +3,7 @@
 mod row;
 mod verifier;
 
-use std::{env, io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use credlink_pipeline::timestamp::Timestamp;
@@ -14,7 +14,7 @@ use crate::{
     Answer,
     batch::{
         crew,
-        front::FrontArgs,
+        front::{self, FrontArgs},
         inputs::{InputError, Inputs, Scope},
         stop::Stop,
         summary::Summary,
@@ -90,9 +90,6 @@ pub(crate) enum BatchVerifyError {
     Result(io::Error),
 }
 
-/// The threads that wait for the network and for timers. Images are worked on elsewhere.
-const WAITING_THREADS: usize = 2;
-
 /// Verifies all files, and tells how it went.
 ///
 /// # Errors
@@ -100,13 +97,10 @@ const WAITING_THREADS: usize = 2;
 pub(crate) fn run(args: &BatchVerifyArgs, data: PathBuf) -> Result<Answer, BatchVerifyError> {
     let config = environment::config(data)?;
     environment::log_command(&config);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(WAITING_THREADS).enable_all().build();
-    let runtime = runtime.map_err(BatchVerifyError::Start)?;
+    let runtime = environment::waiting_runtime().map_err(BatchVerifyError::Start)?;
     let inputs = Inputs::find(&args.front.input, &Scope::default())?;
-    let api_key = env::var("CREDLINK_API_KEY").ok().filter(|key| !key.trim().is_empty());
     let verifier = match &args.front.service {
-        Some(url) => Verifier::elsewhere(url, api_key.as_deref())?,
+        Some(url) => Verifier::elsewhere(url, front::api_key().as_deref())?,
         None => Verifier::here(&config, &args.judging)?,
     };
     let telling = Telling::begin::<VerifyRow>(&args.front, &inputs, Vec::new(), args.overwrite)?;

@@ -12,6 +12,9 @@ use credlink_service::{
 };
 use tokio::runtime::{Builder, Runtime};
 
+/// Waiting takes little of a processor.
+const WAITING_THREADS: usize = 2;
+
 /// The configuration, with the data folder of the command line.
 ///
 /// # Errors
@@ -48,4 +51,12 @@ pub(crate) fn wants_colour(stream: &impl IsTerminal) -> bool {
 /// When the system refuses.
 pub(crate) fn small_runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
+}
+
+/// What waits for the network and for timers while threads of their own work on many files.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn waiting_runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(WAITING_THREADS).enable_all().build()
 }

@@ -1,6 +1,6 @@
 //! The arguments that both batch commands have.
 
-use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, thread};
+use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, thread};
 
 use clap::{Args, ValueEnum};
 use credlink_service::api_client::ServiceUrl;
@@ -29,6 +29,11 @@ impl FrontArgs {
     pub(crate) fn parallel(&self) -> usize {
         self.parallel.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }
+}
+
+/// The API key for a service. It stands in the environment alone: others can read command lines.
+pub(crate) fn api_key() -> Option<String> {
+    env::var("CREDLINK_API_KEY").ok().filter(|key| !key.trim().is_empty())
 }
 
 /// Which files.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
@@ -37,7 +37,7 @@ enum Out {
 }
 
 struct Place {
-    path: std::path::PathBuf,
+    path: PathBuf,
     replace: bool,
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use credlink_pipeline::{digest::Sha256Hash, manifest::SignOptions};
+use credlink_pipeline::{
+    digest::Sha256Hash,
+    manifest::{Creator, DigitalSourceType, SignOptions, Title, TrainingUse},
+};
 use serde_json::{Value, json};
 
 /// Collects what makes a batch another one.
@@ -29,10 +32,10 @@ impl Terms {
         let assertions: Vec<Value> =
             options.custom_assertions.iter().map(|own| json!([own.label(), own.data()])).collect();
         let said = json!([
-            options.creator.as_ref().map(|creator| creator.as_str()),
-            options.title.as_ref().map(|title| title.as_str()),
-            options.digital_source_type.map(|kind| kind.uri()),
-            options.training.map(|training| training.name()),
+            options.creator.as_ref().map(Creator::as_str),
+            options.title.as_ref().map(Title::as_str),
+            options.digital_source_type.map(DigitalSourceType::uri),
+            options.training.map(TrainingUse::name),
             assertions,
         ]);
         self.add("options", said.to_string().as_bytes());

@@ -3,11 +3,10 @@
 use std::{fs::Metadata, io, path::Path};
 
 use bytes::Bytes;
-use credlink_pipeline::digest::Sha256Hash;
+use credlink_pipeline::{digest::Sha256Hash, manifest::SignOptions};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
-    Common,
     row::SignRow,
     signatory::{Signatory, Signed, Wish},
 };
@@ -44,7 +43,8 @@ pub(super) struct Work {
     pub(super) outputs: Outputs,
     pub(super) existing: Existing,
     pub(super) values: Values,
-    pub(super) common: Common,
+    /// What is said about every file, where its row in the table of values is silent.
+    pub(super) common: SignOptions,
     pub(super) journal: Journal,
     pub(super) drafts: Drafts,
     pub(super) pace: Pace,

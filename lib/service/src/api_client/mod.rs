@@ -16,7 +16,7 @@ use bytes::Bytes;
 use credlink_pipeline::{
     asset::Format,
     digest::Sha256Hash,
-    manifest::{CustomAssertion, SignOptions},
+    manifest::{CustomAssertion, DigitalSourceType, SignOptions},
     verdict::VerificationReport,
 };
 use hyper::{
@@ -368,7 +368,7 @@ fn fields_of(options: &SignOptions) -> Map<String, Value> {
     let texts = [
         ("creator", options.creator.as_ref().map(|creator| creator.as_str().to_owned())),
         ("title", options.title.as_ref().map(|title| title.as_str().to_owned())),
-        ("digitalSourceType", options.digital_source_type.map(|kind| kind.uri())),
+        ("digitalSourceType", options.digital_source_type.map(DigitalSourceType::uri)),
         ("training", options.training.map(|training| training.name().to_owned())),
         ("customAssertions", (!assertions.is_empty()).then(|| Value::from(assertions).to_string())),
     ];
