@@ -305,10 +305,10 @@ impl Read {
         self.is_ended = matches!(line, Line::Ended {});
         let (key, before) = match line {
             Line::Begun { file, file_hex, sha256 } => {
-                (key_of(file, file_hex), Before { sha256, signed: None })
+                (key_of(&file, file_hex), Before { sha256, signed: None })
             }
             Line::Signed { file, file_hex, sha256, stamp, .. } => {
-                (key_of(file, file_hex), Before { sha256, signed: Some(stamp) })
+                (key_of(&file, file_hex), Before { sha256, signed: Some(stamp) })
             }
             Line::Batch { .. } | Line::Ended {} => return,
         };
@@ -329,9 +329,9 @@ fn open_file(path: &Path) -> io::Result<File> {
     }
 }
 
-fn key_of(file: String, file_hex: Option<String>) -> Option<Key> {
+fn key_of(file: &str, file_hex: Option<String>) -> Option<Key> {
     match file_hex {
-        None => Some(short(Path::new(&file))),
+        None => Some(short(Path::new(file))),
         Some(digits) => {
             let bytes = hex::decode(digits).ok()?;
             Some(short(&PathBuf::from(name::from_bytes(bytes)?)))
