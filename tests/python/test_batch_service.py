@@ -52,7 +52,8 @@ class Gate:
                 names = ("Content-Type", "Idempotency-Key", "X-Api-Key")
                 kept = {name: self.headers[name] for name in names if name in self.headers}
                 there = requests.post(url + self.path, data=body, headers=kept, timeout=DEADLINE)
-                passed = {name: value for name, value in there.headers.items() if name.lower().startswith("x-")}
+                passing = ("x-", "retry-after", "ratelimit-")
+                passed = {name: value for name, value in there.headers.items() if name.lower().startswith(passing)}
                 self.answer(there.status_code, passed, there.content)
 
             def answer(self, status: int, headers: dict, body: bytes) -> None:

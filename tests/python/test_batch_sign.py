@@ -64,7 +64,7 @@ def test_folders_patterns_and_lists(tmp_path, data):
     assert found == {
         "a pattern": {"one.jpg", "[1].jpg"},
         "an exact name": {"one.jpg", "[1].jpg"},
-        "deep patterns": {"sub/deep/three.webp", "two.PNG"},
+        "deep patterns": {"sub/deep/three.webp", "sub/two.PNG"},
         "a list": {"in/one.jpg", "in/sub/two.PNG"},
     }
     names = b"\0".join(os.fsencode(path) for path in source.rglob("*") if path.suffix != ".txt" and path.is_file())
