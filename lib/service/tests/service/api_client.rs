@@ -50,7 +50,7 @@ impl Pair {
 #[tokio::test(flavor = "multi_thread")]
 async fn images_of_any_length_are_signed_once_under_their_key() {
     let pair = Pair::new().await;
-    let images = [png(40, 30), noise_png(300, 300), noise_png(1500, 1500)].map(Bytes::from);
+    let images = [png(40, 30), noise_png(300, 300), noise_png(2200, 2200)].map(Bytes::from);
     assert!(images[1].len() > 65_536 && images[2].len() > INLINE_LENGTH);
     for (number, image) in images.iter().enumerate() {
         let key = format!("key-{number}");
