@@ -178,7 +178,8 @@ impl StoreLocation {
         })
     }
 
-    /// Like [`StoreLocation::open`], for who only reads: a folder must be there, may be read-only, and stays as it is.
+    /// Like [`StoreLocation::open`], for who only reads. A folder, or the tables of a database, must be there, may be
+    /// read-only, and stay as they are.
     ///
     /// # Errors
     /// [`ProofStoreError::Unavailable`] when the store cannot be opened.
@@ -188,7 +189,8 @@ impl StoreLocation {
     ) -> Result<Arc<dyn ProofArchive>, ProofStoreError> {
         match self {
             Self::Local(folder) => Ok(Arc::new(LocalProofStore::open_for_reading(folder)?)),
-            _ => self.open(aws).await,
+            Self::Postgres(settings) => Ok(Arc::new(PostgresProofStore::open_for_reading(settings).await?)),
+            Self::Memory | Self::DynamoDb { .. } | Self::S3 { .. } => self.open(aws).await,
         }
     }
 

@@ -1,11 +1,11 @@
 //! Records that a newer version of CredLink wrote.
 
-use credlink_pipeline::proof::ProofRecord;
+use serde::Serialize;
 use serde_json::Value;
 
-/// Whether `json`, of which `record` was read, says more than this version understood.
-pub(crate) fn is_newer(json: &[u8], record: &ProofRecord) -> bool {
-    match (serde_json::from_slice(json), serde_json::to_value(record)) {
+/// Whether `json`, of which `read` was read, says more than this version understood.
+pub(crate) fn is_newer(json: &[u8], read: &impl Serialize) -> bool {
+    match (serde_json::from_slice(json), serde_json::to_value(read)) {
         (Ok(stored), Ok(understood)) => says_more(&stored, &understood),
         _ => false,
     }

@@ -6,7 +6,7 @@ use credlink_pipeline::{
     timestamp::Timestamp,
 };
 
-use super::S3ProofStore;
+use super::{S3ProofStore, records::Stored};
 use crate::{
     catalogue::{at_most, id_of_place},
     statistics::{Census, ProofStatistics},
@@ -20,13 +20,14 @@ impl ProofCatalogue for S3ProofStore {
         let (ids, is_last) = self.records.ids_after(after, at_most(limit)).await?;
         let next = ids.last().filter(|_| !is_last).map(ToString::to_string);
         let mut page = CataloguePage { next, ..CataloguePage::default() };
-        let entries = self.records.read_all(ids.clone()).await?;
-        for (id, entry) in ids.into_iter().zip(entries) {
+        let stored = self.records.read_all(ids.clone()).await?;
+        for (id, stored) in ids.into_iter().zip(stored) {
+            let Some(Stored { entry, is_newer, .. }) = stored else { continue };
             match entry {
-                Some(Ok(entry)) => page.records.push(entry.record),
-                Some(Err(_)) => page.damaged.push(id),
-                None => {}
+                Ok(entry) => page.records.push(entry.record),
+                Err(_) => page.damaged.push(id),
             }
+            page.newer.extend(is_newer.then_some(id));
         }
         Ok(page)
     }

@@ -97,9 +97,9 @@ async fn current(
 ) -> Result<Vec<ProofRecord>, ProofStoreError> {
     let read = records.read_all(names.iter().map(|name| name.id).collect()).await?;
     let mut found = Vec::new();
-    for (name, entry) in names.iter().zip(read) {
-        let Some(entry) = entry else { continue };
-        match entry {
+    for (name, stored) in names.iter().zip(read) {
+        let Some(stored) = stored else { continue };
+        match stored.entry {
             Ok(entry) if entry.blob == name.blob() && now < entry.record.expires_at => {
                 found.push(entry.record)
             }

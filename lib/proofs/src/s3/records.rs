@@ -20,6 +20,7 @@ use crate::{
         manifest_stores::Entries,
         sweep::all,
     },
+    newer::is_newer,
     pause::pause_before,
 };
 
@@ -47,6 +48,8 @@ pub(super) struct Records {
 pub(super) struct Stored {
     /// What it says, or why it cannot be read.
     pub(super) entry: Result<Entry, ProofStoreError>,
+    /// Whether a newer version of CredLink wrote it.
+    pub(super) is_newer: bool,
     /// What S3 tells this state of it from others by.
     etag: String,
 }
@@ -74,6 +77,12 @@ struct Content {
     record: ProofRecord,
     /// The name of the object with the manifest store.
     manifest_store: String,
+}
+
+impl Content {
+    fn of(entry: &Entry) -> Self {
+        Self { record: entry.record.clone(), manifest_store: entry.blob.clone() }
+    }
 }
 
 impl Records {
@@ -135,28 +144,29 @@ impl Records {
     /// The record of a proof as it lies there.
     pub(super) async fn stored(&self, id: ProofId) -> Result<Option<Stored>, ProofStoreError> {
         let damaged = |reason: String| ProofStoreError::Damaged { id, reason };
-        let (entry, etag) = match self.bucket.fetch(&key(id), MAX_RECORD_BYTES, ONE).await? {
+        let (entry, is_newer, etag) = match self.bucket.fetch(&key(id), MAX_RECORD_BYTES, ONE).await? {
             Fetched::Missing => return Ok(None),
             Fetched::TooLarge { etag } => {
-                (Err("its record is larger than any that is kept".to_owned()), etag)
+                (Err("its record is larger than any that is kept".to_owned()), false, etag)
             }
-            Fetched::Found { content, etag } => (decode(id, &content), etag),
+            Fetched::Found { content, etag } => {
+                let entry = decode(id, &content);
+                let is_newer = entry.as_ref().is_ok_and(|entry| is_newer(&content, &Content::of(entry)));
+                (entry, is_newer, etag)
+            }
         };
-        Ok(Some(Stored { entry: entry.map_err(damaged), etag }))
+        Ok(Some(Stored { entry: entry.map_err(damaged), is_newer, etag }))
     }
 
     /// What the records of `ids` say, in their order, some of them read at once; `None` for those that are gone.
-    pub(super) async fn read_all(
-        &self,
-        ids: Vec<ProofId>,
-    ) -> Result<Vec<Option<Result<Entry, ProofStoreError>>>, ProofStoreError> {
+    pub(super) async fn read_all(&self, ids: Vec<ProofId>) -> Result<Vec<Option<Stored>>, ProofStoreError> {
         let reads = ids.into_iter().enumerate().map(|(place, id)| {
             let records = self.clone();
-            async move { Ok((place, records.stored(id).await?.map(|stored| stored.entry))) }
+            async move { Ok((place, records.stored(id).await?)) }
         });
         let mut read = all(reads).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         read.sort_unstable_by_key(|(place, _)| *place);
-        Ok(read.into_iter().map(|(_, entry)| entry).collect())
+        Ok(read.into_iter().map(|(_, stored)| stored).collect())
     }
 
     /// The ids of the next records behind `after`, at most `limit`, and whether there are no more.
@@ -221,7 +231,7 @@ impl Entries for Records {
         in_time(what, async {
             for attempt in 0..ATTEMPTS {
                 sleep(pause_before(attempt)).await;
-                let Some(Stored { entry, etag }) = self.stored(id).await? else { return Ok(false) };
+                let Some(Stored { entry, etag, .. }) = self.stored(id).await? else { return Ok(false) };
                 if !is(&entry?, before) {
                     return Ok(false);
                 }
@@ -249,8 +259,7 @@ impl Entries for Records {
 /// [`ProofStoreError::Damaged`] when it is longer than any that is kept.
 pub(super) fn encode(entry: &Entry) -> Result<Bytes, ProofStoreError> {
     let damaged = |reason| ProofStoreError::Damaged { id: entry.record.id, reason };
-    let content = Content { record: entry.record.clone(), manifest_store: entry.blob.clone() };
-    let json = serde_json::to_vec(&content)
+    let json = serde_json::to_vec(&Content::of(entry))
         .map_err(|error| damaged(format!("its record cannot be written: {error}")))?;
     if json.len() > MAX_RECORD_BYTES {
         let length = json.len();

@@ -8,13 +8,14 @@ use crate::{
     LocalProofStore,
     aws::AwsProofStore,
     postgres::{PostgresProofStore, PostgresSettings},
+    s3::S3ProofStore,
 };
 
 /// How many proofs each migration moves.
 const PROOFS: usize = 60;
 
 /// The stores between which proofs move.
-const KINDS: [&str; 3] = ["local", "dynamodb", "postgres"];
+const KINDS: [&str; 4] = ["local", "dynamodb", "postgres", "s3"];
 
 async fn fresh(kind: &str, dir: &Path) -> Arc<dyn ProofCatalogue> {
     match kind {
@@ -25,6 +26,11 @@ async fn fresh(kind: &str, dir: &Path) -> Arc<dyn ProofCatalogue> {
             let (table, bucket) = (aws.make_table().await, aws.make_bucket().await);
             let dynamo = aws_sdk_dynamodb::Client::new(&config);
             Arc::new(AwsProofStore::new(dynamo, table, credlink_aws::s3(&config), bucket))
+        }
+        "s3" => {
+            let aws = LocalAws::shared();
+            let bucket = aws.make_bucket().await;
+            Arc::new(S3ProofStore::new(credlink_aws::s3(&aws.sdk_config()), bucket, "proofs"))
         }
         "postgres" => {
             let url = LocalPostgres::shared().make_database().await;
