@@ -243,7 +243,7 @@ def test_another_proof_of_the_same_id(data: Path, source: Path, tmp_path: Path) 
 def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(data: Path, source: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", target], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", target], check=True)
     try:
         stores = ("--from", f"local:{source}", "--to", f"local:{target}")
         done = run("migrate-proofs", *stores, "--json", "--data", data)
