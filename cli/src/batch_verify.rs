@@ -101,7 +101,7 @@ pub(crate) fn run(args: &BatchVerifyArgs, data: PathBuf) -> Result<Answer, Batch
     let inputs = Inputs::find(&args.front.input, &Scope::default())?;
     let verifier = match &args.front.service {
         Some(url) => Verifier::elsewhere(url, front::api_key().as_deref())?,
-        None => Verifier::here(&config, &args.judging)?,
+        None => runtime.block_on(Verifier::here(&config, &args.judging))?,
     };
     let telling = Telling::begin::<VerifyRow>(&args.front, &inputs, Vec::new(), args.overwrite)?;
     let waiting = runtime.handle().clone();

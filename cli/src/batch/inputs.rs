@@ -285,8 +285,8 @@ mod tests {
         folder
     }
 
-    fn found(args: InputArgs, scope: &Scope) -> Vec<String> {
-        let inputs = Inputs::find(&args, scope).unwrap();
+    fn found(args: &InputArgs, scope: &Scope) -> Vec<String> {
+        let inputs = Inputs::find(args, scope).unwrap();
         let mut names: Vec<String> = inputs.iter().map(|input| name::text(input.relative)).collect();
         names.sort();
         names
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn a_folder_gives_its_images() {
         let tree = tree();
-        let names = found(input(tree.path()), &Scope::default());
+        let names = found(&input(tree.path()), &Scope::default());
         assert_eq!(names, ["[x].jpg", "a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.jpeg"]);
     }
 
@@ -307,10 +307,10 @@ mod tests {
     fn a_pattern_gives_what_it_matches_and_an_exact_name_comes_first() {
         let tree = tree();
         let pattern = |rest: &str| input(format!("{}/{rest}", tree.path().display()));
-        assert_eq!(found(pattern("*.jpg"), &Scope::default()), ["[x].jpg", "a.jpg"]);
-        assert_eq!(found(pattern("**/*.{webp,jpeg}"), &Scope::default()), ["sub/c.webp", "sub/deep/d.jpeg"]);
-        assert_eq!(found(pattern("s?b/*"), &Scope::default()), ["sub/c.webp"]);
-        assert_eq!(found(pattern("[x].jpg"), &Scope::default()), ["[x].jpg"]);
+        assert_eq!(found(&pattern("*.jpg"), &Scope::default()), ["[x].jpg", "a.jpg"]);
+        assert_eq!(found(&pattern("**/*.{webp,jpeg}"), &Scope::default()), ["sub/c.webp", "sub/deep/d.jpeg"]);
+        assert_eq!(found(&pattern("s?b/*"), &Scope::default()), ["sub/c.webp"]);
+        assert_eq!(found(&pattern("[x].jpg"), &Scope::default()), ["[x].jpg"]);
         let error = Inputs::find(&pattern("*.tiff"), &Scope::default()).unwrap_err().to_string();
         assert!(error.contains("*.tiff"), "{error}");
         assert!(Inputs::find(&pattern("a[.jpg"), &Scope::default()).is_err());
@@ -327,9 +327,9 @@ mod tests {
             kept_suffix: Some(".orig".into()),
             ..Scope::default()
         };
-        assert_eq!(found(input(tree.path()), &scope), ["[x].jpg", "a.jpg", "b.PNG"]);
+        assert_eq!(found(&input(tree.path()), &scope), ["[x].jpg", "a.jpg", "b.PNG"]);
         let all = format!("{}/*", tree.path().display());
-        assert_eq!(found(input(all), &scope), ["[x].jpg", "a.jpg", "b.PNG", "notes.txt"]);
+        assert_eq!(found(&input(all), &scope), ["[x].jpg", "a.jpg", "b.PNG", "notes.txt"]);
     }
 
     #[test]
@@ -344,13 +344,13 @@ mod tests {
             input_list: vec![list.to_owned()],
             root: Some(tree.path().to_owned()),
         };
-        assert_eq!(found(at(&list), &scope), ["a.jpg", "b.PNG", "sub/c.webp"]);
+        assert_eq!(found(&at(&list), &scope), ["a.jpg", "b.PNG", "sub/c.webp"]);
         fs::write(&list, b"a.jpg\0with\nline.jpg\0").unwrap();
-        assert_eq!(found(at(&list), &scope), ["a.jpg", "with\nline.jpg"]);
+        assert_eq!(found(&at(&list), &scope), ["a.jpg", "with\nline.jpg"]);
         fs::write(&list, "a.jpg\n/elsewhere/e.jpg\n").unwrap();
         let error = Inputs::find(&at(&list), &scope).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("--root"), "{error}");
-        assert_eq!(found(at(&list), &Scope::default()), ["a.jpg", "e.jpg"]);
+        assert_eq!(found(&at(&list), &Scope::default()), ["a.jpg", "e.jpg"]);
     }
 
     #[test]

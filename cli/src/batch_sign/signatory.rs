@@ -20,7 +20,7 @@ use credlink_service::{
     clock::SystemClock,
     config::Config,
     identity::Identity,
-    installation::Installation,
+    installation::{self, Installation},
     local_identity::LocalIdentity,
     outbound,
 };
@@ -91,9 +91,10 @@ impl Signatory {
         }
         let installation = Installation::new(&config.data);
         let proof_uris = config.proof_uris(config.listen)?;
-        let proofs = installation.proofs()?;
-        let data = config.data.canonicalize().unwrap_or_else(|_| config.data.clone());
-        let name = format!("{:?} {proof_uris} {}", data, choice.table.unwrap_or_default());
+        let location = config.lasting_proofs_here();
+        let proofs = installation::open_proofs(&location).await?;
+        let place = location.identity();
+        let name = format!("{place:?} {proof_uris} {}", choice.table.unwrap_or_default());
         let identity: Arc<dyn Identity> = match choice.table {
             Some(table) => {
                 Arc::new(aws::TableIdentity::open(table, &installation, &config.anchor_files()).await?)

@@ -17,7 +17,7 @@ use credlink_service::{
     api_client::{ApiClient, ApiKeyError, ServiceUrl},
     clock::SystemClock,
     config::Config,
-    installation::Installation,
+    installation::{self, Installation},
     outbound,
 };
 use tokio::runtime::Handle;
@@ -91,7 +91,7 @@ impl Verifier {
     ///
     /// # Errors
     /// When a setting, the data folder or a list of roots cannot be used.
-    pub(super) fn here(config: &Config, args: &JudgingArgs) -> Result<Self, BatchVerifyError> {
+    pub(super) async fn here(config: &Config, args: &JudgingArgs) -> Result<Self, BatchVerifyError> {
         let installation = Installation::new(&config.data);
         let mut further = config.anchor_files();
         if let Some(path) = &args.trust_anchors {
@@ -101,7 +101,7 @@ impl Verifier {
             further.time_stamps = vec![AnchorFile::new("--tsa-anchors", path)];
         }
         Ok(Self::Here(Box::new(Here {
-            proofs: installation.proofs_if_any()?,
+            proofs: installation::open_proofs_if_any(&config.lasting_proofs_here()).await?,
             clock: match args.at {
                 Some(time) => Box::new(FixedClock(time)),
                 None => Box::new(SystemClock),

@@ -39,7 +39,7 @@ pub enum StoreLocation {
         prefix: String,
     },
     /// In a PostgreSQL database.
-    Postgres(PostgresSettings),
+    Postgres(Box<PostgresSettings>),
 }
 
 /// Why a text names no store. Never shows what stands behind the kind, where a password may be.
@@ -224,7 +224,7 @@ impl StoreLocation {
         L: Fn(&str) -> Option<String>,
     {
         let url = variables.part(url, ("database", "PROOF_DATABASE_URL", POSTGRES_FORM))?;
-        Ok(Self::Postgres(PostgresSettings::parse(&url)?))
+        Ok(Self::Postgres(Box::new(PostgresSettings::parse(&url)?)))
     }
 }
 

@@ -155,8 +155,8 @@ impl Comparing {
                 self.fail(listed.id, reason)
             }
             Standing::Failed { reason, .. } if self.is_last => self.fail(listed.id, reason),
-            Standing::Untouched | Standing::Left { .. } => self.to_do(listed, Why::New, None),
-            _ => self.to_do(listed, Why::Again, None),
+            Standing::Untouched | Standing::Left { .. } => self.add_task(listed, Why::New, None),
+            _ => self.add_task(listed, Why::Again, None),
         }
     }
 
@@ -176,7 +176,7 @@ impl Comparing {
                 Standing::Failed { is_lasting: true, mark, reason } if *mark == listed.mark => {
                     self.fail(listed.id, reason)
                 }
-                _ => self.to_do(listed, Why::Changed, Some(there.mark)),
+                _ => self.add_task(listed, Why::Changed, Some(there.mark)),
             };
         }
         self.conflict(listed, there.mark, trace)
@@ -187,12 +187,12 @@ impl Comparing {
         match &trace.standing {
             Standing::Written => self.count_copied(trace),
             Standing::Open if trace.is_ours(there.mark, None) => {
-                return self.to_do(listed, Why::Check, Some(there.mark));
+                return self.add_task(listed, Why::Check, Some(there.mark));
             }
             Standing::Failed { reason, .. } if trace.is_ours(there.mark, None) => {
                 return match self.is_last {
                     true => self.fail(listed.id, reason),
-                    false => self.to_do(listed, Why::Check, Some(there.mark)),
+                    false => self.add_task(listed, Why::Check, Some(there.mark)),
                 };
             }
             _ => self.counts.already_there += 1,
@@ -212,8 +212,8 @@ impl Comparing {
             {
                 self.leave(listed.id, reason)
             }
-            (_, OnConflict::OverwriteIfNewer) => self.to_do(listed, Why::Conflict, None),
-            _ if listed.is_damaged => self.to_do(listed, Why::Conflict, None),
+            (_, OnConflict::OverwriteIfNewer) => self.add_task(listed, Why::Conflict, None),
+            _ if listed.is_damaged => self.add_task(listed, Why::Conflict, None),
             _ if listed.mark.is_same_proof(there) => self.leave(
                 listed.id,
                 "the destination has the same proof with another stamped copy, or one has none",
@@ -251,7 +251,7 @@ impl Comparing {
         self.counts.changed_meanwhile += u64::from(trace.changed_meanwhile());
     }
 
-    fn to_do(&mut self, listed: &Listed, why: Why, ours: Option<Mark>) -> Result<(), MigrationError> {
+    fn add_task(&mut self, listed: &Listed, why: Why, ours: Option<Mark>) -> Result<(), MigrationError> {
         if self.is_last {
             self.counts.remaining += 1;
             let reason = "it came or changed until the run ended; begin another run";

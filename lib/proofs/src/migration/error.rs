@@ -50,7 +50,7 @@ impl MigrationError {
     }
 
     /// For a file that holds something else than it should.
-    pub(super) fn damaged(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+    pub(super) fn damaged(path: impl Into<PathBuf>, reason: &impl ToString) -> Self {
         Self::Damaged { path: path.into(), reason: reason.to_string() }
     }
 }

@@ -220,7 +220,7 @@ pub(super) fn replay(
     file.seek(SeekFrom::Start(from)).map_err(failed())?;
     for text in BufReader::new(file).split(b'\n') {
         let line = parse(&text.map_err(failed())?);
-        each(line.map_err(|_| MigrationError::damaged(path, "one of its lines is not as it was written"))?)?;
+        each(line.map_err(|_| MigrationError::damaged(path, &"one of its lines is not as it was written"))?)?;
     }
     Ok(())
 }
@@ -270,7 +270,7 @@ fn trusted_length(path: &Path) -> Result<u64, MigrationError> {
         } else if is_whole {
             return Err(MigrationError::damaged(
                 path,
-                format!("byte {trusted} and what follows was changed"),
+                &format!("byte {trusted} and what follows was changed"),
             ));
         }
     }

@@ -128,7 +128,7 @@ pub(super) fn read(folder: &Path, part: u8) -> Result<Vec<Listed>, MigrationErro
     let bytes = buckets::read(folder, part)?;
     let listed: Option<Vec<Listed>> = bytes.chunks_exact(ENTRY_LENGTH).map(Listed::from_bytes).collect();
     let mut listed =
-        listed.ok_or_else(|| MigrationError::damaged(folder, "it holds something else than a list"))?;
+        listed.ok_or_else(|| MigrationError::damaged(folder, &"it holds something else than a list"))?;
     listed.reverse();
     listed.sort_by_key(|listed| listed.id);
     listed.dedup_by_key(|listed| listed.id);

@@ -112,7 +112,7 @@ impl Undoer {
         let of_kept = kept.as_ref().map(Whole::mark);
         let there = match self.ask(|| self.destination.record(id, before_all())).await {
             Err(ProofStoreError::Damaged { .. }) => return Ok(Undone::Left),
-            there => there.map_err(reason_of)?,
+            there => there.map_err(|error| reason_of(&error))?,
         };
         let Some(there) = there else {
             return match &kept {
@@ -137,13 +137,13 @@ impl Undoer {
             && kept.mark().is_same_proof(mark)
         {
             let call = || self.destination.keep_stamped(&there, *copy, store.clone());
-            return Ok(if self.ask(call).await.map_err(reason_of)? {
+            return Ok(if self.ask(call).await.map_err(|error| reason_of(&error))? {
                 Undone::Restored
             } else {
                 Undone::Left
             });
         }
-        self.ask(|| self.destination.delete(id)).await.map_err(reason_of)?;
+        self.ask(|| self.destination.delete(id)).await.map_err(|error| reason_of(&error))?;
         match &kept {
             Some(kept) => self.put_back(kept).await,
             None => Ok(Undone::Removed),
@@ -155,19 +155,21 @@ impl Undoer {
         match self.ask(|| self.destination.put(&kept.proof)).await {
             Ok(()) => {}
             Err(ProofStoreError::AlreadyExists(id)) => {
-                let there =
-                    self.ask(|| self.destination.record(id, before_all())).await.map_err(reason_of)?;
+                let there = self
+                    .ask(|| self.destination.record(id, before_all()))
+                    .await
+                    .map_err(|error| reason_of(&error))?;
                 // An attempt whose answer was lost, or somebody else.
                 if there.as_ref() != Some(record) {
                     return Ok(Undone::Left);
                 }
             }
-            Err(error) => return Err(reason_of(error)),
+            Err(error) => return Err(reason_of(&error)),
         }
         if let Some((copy, store)) = &kept.stamped {
             self.ask(|| self.destination.keep_stamped(record, *copy, store.clone()))
                 .await
-                .map_err(reason_of)?;
+                .map_err(|error| reason_of(&error))?;
         }
         Ok(Undone::Restored)
     }
@@ -177,7 +179,7 @@ impl Undoer {
     }
 }
 
-fn reason_of(error: ProofStoreError) -> String {
+fn reason_of(error: &ProofStoreError) -> String {
     error.to_string()
 }
 

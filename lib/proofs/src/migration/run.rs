@@ -183,7 +183,7 @@ impl Migration {
 
 /// The proofs that were overwritten cannot be kept, or read.
 pub(super) fn unusable(run: &RunFolder, error: &ProofStoreError) -> MigrationError {
-    MigrationError::damaged(run.kept(), error)
+    MigrationError::damaged(run.kept(), &error)
 }
 
 fn halt_of(fault: ListingFault, side: Side) -> Halt {

@@ -235,7 +235,8 @@ impl RunFolder {
     /// Puts `value` into the file `name`, which is never half written.
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), MigrationError> {
         let (path, draft) = (self.path.join(name), self.path.join(format!("{name}.new")));
-        let json = serde_json::to_vec_pretty(value).map_err(|error| MigrationError::damaged(&path, error))?;
+        let json =
+            serde_json::to_vec_pretty(value).map_err(|error| MigrationError::damaged(&path, &error))?;
         let written = File::create(&draft).and_then(|mut file| {
             file.write_all(&json)?;
             file.sync_all()?;
@@ -279,5 +280,5 @@ fn lock(path: &Path) -> Result<Option<File>, MigrationError> {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, MigrationError> {
     let bytes = fs::read(path).map_err(MigrationError::folder("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| MigrationError::damaged(path, error))
+    serde_json::from_slice(&bytes).map_err(|error| MigrationError::damaged(path, &error))
 }

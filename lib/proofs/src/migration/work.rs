@@ -159,7 +159,7 @@ impl Work {
         let mut bytes = Vec::new();
         (&self.file).take((limit * ENTRY_LENGTH) as u64).read_to_end(&mut bytes).map_err(failed())?;
         let tasks: Option<Vec<Task>> = bytes.chunks_exact(ENTRY_LENGTH).map(Task::from_bytes).collect();
-        tasks.ok_or_else(|| MigrationError::damaged(&self.path, "it holds something else than tasks"))
+        tasks.ok_or_else(|| MigrationError::damaged(&self.path, &"it holds something else than tasks"))
     }
 }
 

@@ -101,7 +101,7 @@ async fn current(
         let Some(stored) = stored else { continue };
         match stored.entry {
             Ok(entry) if entry.blob == name.blob() && now < entry.record.expires_at => {
-                found.push(entry.record)
+                found.push(entry.record);
             }
             Ok(_) => {}
             // One record that cannot be read must not hide the others.

@@ -177,7 +177,7 @@ impl S3ProofStore {
         if length.is_none() && self.records.read(id).await?.is_none_or(|now| now.blob != entry.blob) {
             return Ok(Look::alone(Found::Nothing));
         }
-        Ok(Look { finding: Found::Proof(entry, length), others })
+        Ok(Look { finding: Found::Proof(Box::new(entry), length), others })
     }
 
     /// Removes what belongs to nobody and is old.
@@ -225,7 +225,7 @@ enum Found {
     /// A record that cannot be read.
     Damaged(ProofId),
     /// A proof, and the length of its manifest store, if that is there.
-    Proof(Entry, Option<u64>),
+    Proof(Box<Entry>, Option<u64>),
 }
 
 impl Look {

@@ -50,9 +50,9 @@ async fn a_put_is_whole_or_nothing() {
         let (link, missed) = dying_after(calls);
         let put = place.store_behind(&link.sdk_config()).put(&proof).await;
         if put.is_ok() {
-            assert_visible(&place, &proof).await
+            assert_visible(&place, &proof).await;
         } else {
-            assert_invisible(&place, &proof).await
+            assert_invisible(&place, &proof).await;
         }
         let proofs = if put.is_ok() { vec![&proof] } else { vec![] };
         assert_only(&place, &proofs).await;
