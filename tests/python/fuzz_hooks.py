@@ -34,23 +34,26 @@ def before_call(context, case, kwargs) -> None:
     meant_well = case.meta is None or case.meta.generation.mode.is_positive
     if not meant_well and CHOICE.random() < 0.4:
         return
+    bad = set() if meant_well else {where for where, part in case.meta.components.items() if part.mode.is_negative}
     if isinstance(case.body, dict):
-        case.body = with_what_is_real(case.body, meant_well)
+        case.body = with_what_is_real(case.body, meant_well, ParameterLocation.BODY in bad)
     elif isinstance(case.body, Binary) and case.path == "/verify" and meant_well:
         case.body = CHOICE.choice(IMAGES)
     if case.path == "/proofs/{id}":
         case.headers["Accept"] = CHOICE.choice(FORMS)
-        if CHOICE.random() < 0.5 and "id" in (case.path_parameters or {}):
+        named = "id" in (case.path_parameters or {}) and ParameterLocation.PATH not in bad
+        if named and CHOICE.random() < 0.5:
             case.path_parameters["id"] = CHOICE.choice(PROOFS)
     if case.method.upper() == "GET" and CHOICE.random() < 0.2:
         case.headers["If-None-Match"] = "*"
 
 
-def with_what_is_real(fields: dict, meant_well: bool) -> dict:
+def with_what_is_real(fields: dict, meant_well: bool, is_bad: bool) -> dict:
+    """What makes a body bad must stay. An image is never that: no schema says what is in it."""
     fields = dict(fields)
     if "image" in fields:
         fields["image"] = CHOICE.choice(IMAGES)
-    if "uploadId" in fields and CHOICE.random() < 0.8:
+    if "uploadId" in fields and not is_bad and CHOICE.random() < 0.8:
         fields["uploadId"] = CHOICE.choice(UPLOADS)
     # In a form it is JSON in a text, which no generator makes by chance.
     if meant_well and isinstance(fields.get("customAssertions"), str):

@@ -144,13 +144,14 @@ impl FromStr for TrainingUse {
 }
 
 fn visible_text(field: &'static str, text: &str) -> Result<String, OptionError> {
-    let text = text.trim();
+    // With the spaces around it, so that a length can be told before anything is trimmed.
     let length = text.chars().count();
-    if length == 0 {
-        return Err(OptionError::EmptyText { field });
-    }
     if length > MAX_TEXT {
         return Err(OptionError::TextTooLong { field, length });
+    }
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(OptionError::EmptyText { field });
     }
     match text.chars().enumerate().find(|(_, c)| is_forbidden(*c)) {
         Some((index, c)) => {
@@ -185,6 +186,15 @@ mod tests {
         assert_eq!(
             "é".repeat(10_000).parse::<Title>(),
             Err(OptionError::TextTooLong { field: "title", length: 10_000 })
+        );
+    }
+
+    #[test]
+    fn spaces_around_a_text_count_as_well() {
+        assert!(format!(" {}", "a".repeat(999)).parse::<Creator>().is_ok());
+        assert_eq!(
+            format!(" {}", "a".repeat(1_000)).parse::<Creator>(),
+            Err(OptionError::TextTooLong { field: "creator", length: 1_001 })
         );
     }
 
