@@ -65,6 +65,17 @@ pub enum CustomAssertionError {
         /// The namespace.
         namespace: &'static str,
     },
+    /// A whole number that the C2PA engine cannot write.
+    #[error(
+        "customAssertions[{index}].data has the number {number}; whole numbers end at {}, so send it as a text",
+        i64::MAX
+    )]
+    LargeNumber {
+        /// Which entry.
+        index: usize,
+        /// The number.
+        number: u64,
+    },
     /// Nested too deep.
     #[error("customAssertions[{index}].data is nested deeper than {} levels", MAX_DEPTH)]
     TooDeep {
@@ -122,7 +133,20 @@ impl CustomAssertion {
         if !entry.data.values().all(|value| is_shallow(value, MAX_DEPTH - 1)) {
             return Err(CustomAssertionError::TooDeep { index });
         }
+        if let Some(number) = entry.data.values().find_map(large_number) {
+            return Err(CustomAssertionError::LargeNumber { index, number });
+        }
         Ok(Self { label: entry.label, data: entry.data })
+    }
+}
+
+/// A whole number in `value` beyond 64 bits with a sign. `value` is shallow.
+fn large_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().filter(|number| i64::try_from(*number).is_err()),
+        Value::Array(items) => items.iter().find_map(large_number),
+        Value::Object(members) => members.values().find_map(large_number),
+        _ => None,
     }
 }
 
@@ -153,6 +177,19 @@ mod tests {
 
     fn error_of(json: &str) -> CustomAssertionError {
         CustomAssertion::parse_list(json).unwrap_err()
+    }
+
+    #[test]
+    fn a_whole_number_has_64_bits_with_a_sign() {
+        let list =
+            |number: &str| format!(r#"[{{"label": "com.example.a", "data": {{"b": [{{"c": {number}}}]}}}}]"#);
+        for good in ["9223372036854775807", "-9223372036854775808", "1e300", "0.5"] {
+            assert!(CustomAssertion::parse_list(&list(good)).is_ok(), "{good}");
+        }
+        assert_eq!(
+            CustomAssertion::parse_list(&list("9223372036854775808")),
+            Err(CustomAssertionError::LargeNumber { index: 0, number: 9_223_372_036_854_775_808 })
+        );
     }
 
     #[test]
