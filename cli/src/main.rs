@@ -17,6 +17,7 @@ mod serve;
 mod sign;
 mod sign_values;
 mod stop_signal;
+mod time_left;
 mod verify;
 
 use std::{

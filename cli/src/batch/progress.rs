@@ -7,8 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The pause between two lines.
-const PAUSE: Duration = Duration::from_secs(10);
+use crate::time_left::{PAUSE, time_left};
 
 const BAR: &str = "{bar:32} {pos} of {len}{msg}, {per_sec}, {eta} left";
 
@@ -80,23 +79,11 @@ impl Progress {
     fn line(&self) -> String {
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = self.done as f64 / seconds.max(0.001);
-        let left = Duration::from_secs_f64(self.total.saturating_sub(self.done) as f64 / rate.max(0.000_001));
+        let left = time_left(self.total.saturating_sub(self.done), rate);
         format!(
-            "{} of {} done, {} failed, {rate:.1} a second, {} left",
-            self.done,
-            self.total,
-            self.failed,
-            rounded(left)
+            "{} of {} done, {} failed, {rate:.1} a second, {left} left",
+            self.done, self.total, self.failed
         )
-    }
-}
-
-fn rounded(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{:.1} h", seconds as f64 / 3600.0),
     }
 }
 

@@ -9,8 +9,7 @@ use std::{
 use credlink_proofs::migration::{Step, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The pause between two lines.
-const PAUSE: Duration = Duration::from_secs(10);
+use crate::time_left::{PAUSE, time_left};
 
 const BAR: &str = "{msg} {bar:32} {pos} of {len}, {per_sec}, {eta} left";
 
@@ -138,17 +137,8 @@ impl State {
         if self.done == 0 {
             return format!("{} {done} of {total}", self.what);
         }
-        let left = Duration::from_secs_f64(total.saturating_sub(done) as f64 / rate.max(0.001));
-        format!("{} {done} of {total}, {rate:.0} a second, {} left", self.what, rounded(left))
-    }
-}
-
-fn rounded(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{:.1} h", seconds as f64 / 3600.0),
+        let left = time_left(total.saturating_sub(done), rate);
+        format!("{} {done} of {total}, {rate:.0} a second, {left} left", self.what)
     }
 }
 
