@@ -128,7 +128,7 @@ pub(super) fn custom_assertion_list() -> Value {
     json!({
         "description": format!(
             "Assertions of the caller's own, at most {MAX_ASSERTIONS_JSON} bytes of JSON together. They stand among the \
-             gathered ones: the signer does not vouch for them."
+             gathered ones: the signer does not vouch for them. Whole numbers in them end at 9223372036854775807."
         ),
         "type": "array",
         "maxItems": MAX_ASSERTIONS,
