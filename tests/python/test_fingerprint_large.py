@@ -1,4 +1,4 @@
-"""The fingerprint of large JPEG files, of which only the means of the blocks are decoded."""
+"""The fingerprint of large JPEG files, of which only the lowest coefficients are decoded."""
 
 import pytest
 from PIL import Image
@@ -19,15 +19,21 @@ CODINGS = {
 }
 
 
+# Shorter sides that are no whole number of blocks: of one coefficient a block, and of four.
+SIDES = [2051, 1027]
+
+
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("name", NAMES)
-def test_equals_the_reference(service: Service, name):
-    assert_equals_the_reference(service, enlarged(photograph(name)), {})
+def test_equals_the_reference(service: Service, name, side):
+    assert_equals_the_reference(service, enlarged(photograph(name), side), {})
 
 
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("coding", CODINGS)
-def test_codings(service: Service, coding, mode):
-    assert_equals_the_reference(service, enlarged(photograph("coffee")).convert(mode), CODINGS[coding])
+def test_codings(service: Service, coding, mode, side):
+    assert_equals_the_reference(service, enlarged(photograph("coffee"), side).convert(mode), CODINGS[coding])
 
 
 def assert_equals_the_reference(service: Service, picture: Image.Image, coding: dict):
@@ -35,7 +41,7 @@ def assert_equals_the_reference(service: Service, picture: Image.Image, coding: 
     assert distance(ours(service, image), reference(image)) <= REFERENCE_DISTANCE
 
 
-def enlarged(picture: Image.Image) -> Image.Image:
-    """The picture with a shorter side of 2 051 pixels, which is no whole number of blocks."""
-    scale = 2051 / min(picture.size)
+def enlarged(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with a shorter side of so many pixels."""
+    scale = side / min(picture.size)
     return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)

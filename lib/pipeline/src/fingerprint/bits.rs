@@ -84,6 +84,15 @@ impl<'a> BitReader<'a> {
         u16::try_from(bits).unwrap_or_default()
     }
 
+    /// Takes the number that `length` bits stand for, at most 15 (T.81, F.2.2.1): with the highest bit set it is what
+    /// they say, else as far below zero; 0 without bits.
+    #[inline(always)]
+    pub(super) fn take_number(&mut self, length: u32) -> i32 {
+        let bits = i32::from(self.take(length));
+        let positive = length == 0 || bits >> (length - 1) != 0;
+        if positive { bits } else { bits - (1 << length) + 1 }
+    }
+
     /// Whether more bits were taken than there were.
     #[inline(always)]
     pub(super) fn ran_dry(&self) -> bool {

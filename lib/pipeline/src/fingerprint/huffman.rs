@@ -152,10 +152,33 @@ impl AcCodes {
         Self { strides, single }
     }
 
-    /// Passes over the 63 AC coefficients of a block; `None` when a code is none.
+    /// Reads those AC coefficients of a block that have a place in `lowest`, which is in zigzag order from the DC
+    /// coefficient on, and passes over all others; `None` when a code is none.
     #[inline(always)]
-    pub(super) fn skip_block(&self, bits: &mut BitReader<'_>) -> Option<()> {
+    pub(super) fn read_lowest<const COUNT: usize>(
+        &self,
+        bits: &mut BitReader<'_>,
+        lowest: &mut [i16; COUNT],
+    ) -> Option<()> {
         let mut position = 1;
+        while usize::from(position) < COUNT {
+            bits.refill();
+            let Coefficient::Run { coefficients, extra_bits } = Coefficient::of(self.single.decode(bits)?)
+            else {
+                return Some(());
+            };
+            position += coefficients;
+            let number = bits.take_number(extra_bits);
+            if let Some(place) = lowest.get_mut(usize::from(position - 1)) {
+                *place = i16::try_from(number).unwrap_or_default();
+            }
+        }
+        self.pass_over(bits, position)
+    }
+
+    /// Passes over the AC coefficients of a block from the one at `position` on; `None` when a code is none.
+    #[inline(always)]
+    pub(super) fn pass_over(&self, bits: &mut BitReader<'_>, mut position: u16) -> Option<()> {
         while position < BLOCK {
             bits.refill();
             let look = usize::from(bits.peek::<LOOK>());

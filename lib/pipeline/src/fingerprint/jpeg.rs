@@ -1,4 +1,5 @@
-//! Luma of a JPEG: of a large one the mean of each 8 x 8 block, of any other every pixel.
+//! Luma of a JPEG: of a large one the mean of each 8 x 8 block, of one of middle size four values a block, of any other
+//! every pixel.
 
 use zune_jpeg::{
     JpegDecoder,
@@ -10,6 +11,7 @@ use super::{
     dc::{BlockMeans, block_means},
     luma,
     orientation::Orientation,
+    quarters::reduced_from_quarters,
     reduce::{Reduced, Reducer},
     segment::{APP0, APP1, APP14, Coding, Frame, SOS, Segments},
 };
@@ -18,15 +20,28 @@ use super::{
 /// blocks to a reduced pixel: at 2048 up to 6 of 256 bits of the fingerprint differ, at 512 up to 22.
 const LEAST_SIDE_FOR_BLOCKS: u32 = 2048;
 
+/// From this side on the quarters of the blocks do. Of a progressive file they would take several scans.
+const LEAST_SIDE_FOR_QUARTERS: u32 = 1024;
+
 /// As [`super::luma_32x32`].
 pub(super) fn luma_32x32(bytes: &[u8]) -> Result<Reduced, FingerprintError> {
     let head = Head::read(bytes)?;
-    let blocks = if head.starts_with_luma() { Some(block_means(bytes, &head.frame)?) } else { None };
-    let reduced = match blocks {
-        Some(blocks) if head.is_large() => blocks.reduced()?,
-        blocks => luma_of_pixels(bytes, &head, blocks.as_ref())?,
+    let reduced = match head.source() {
+        Source::Blocks => block_means(bytes, &head.frame)?.reduced()?,
+        Source::Quarters => reduced_from_quarters(bytes, &head.frame)?,
+        Source::Pixels if head.starts_with_luma() => {
+            luma_of_pixels(bytes, &head, Some(&block_means(bytes, &head.frame)?))?
+        }
+        Source::Pixels => luma_of_pixels(bytes, &head, None)?,
     };
     Ok(head.orientation.upright(&reduced))
+}
+
+/// What of a picture is read.
+enum Source {
+    Blocks,
+    Quarters,
+    Pixels,
 }
 
 /// What the segments before the first scan say.
@@ -72,9 +87,18 @@ impl Head {
 }
 
 impl Head {
-    /// Whether there are enough blocks to do without the pixels.
-    fn is_large(&self) -> bool {
-        self.frame.size.width.min(self.frame.size.height) >= LEAST_SIDE_FOR_BLOCKS
+    /// As little as is enough.
+    fn source(&self) -> Source {
+        let side = self.frame.size.width.min(self.frame.size.height);
+        if !self.starts_with_luma() {
+            Source::Pixels
+        } else if side >= LEAST_SIDE_FOR_BLOCKS {
+            Source::Blocks
+        } else if side >= LEAST_SIDE_FOR_QUARTERS && self.frame.coding == Coding::Sequential {
+            Source::Quarters
+        } else {
+            Source::Pixels
+        }
     }
 
     /// Whether the first component is the luma, and the most finely sampled one. The rules are libjpeg's.
@@ -217,6 +241,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn quarters_come_to_the_pixels_in_every_coding() {
+        let samples = picture(632, 531, 3);
+        for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2] {
+            for restart_interval in [0, 1, 7] {
+                let file = encoded(632, 531, &samples, |encoder| {
+                    encoder.set_sampling_factor(sampling);
+                    encoder.set_restart_interval(restart_interval);
+                });
+                let head = Head::read(&file).unwrap();
+                let pixels = luma_of_pixels(&file, &head, None).unwrap();
+                let quarters = reduced_from_quarters(&file, &head.frame).unwrap();
+                let apart = furthest(&quarters, &pixels);
+                assert!(apart <= 2, "{sampling:?} {restart_interval}: {apart}");
+            }
+        }
+    }
+
+    #[test]
     fn every_quality_is_passed_over_alike() {
         let noise: Vec<u8> =
             (0..256 * 256_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
@@ -295,6 +337,9 @@ pub(super) mod tests {
                     damaged[random(reach)] = random(256).to_le_bytes()[0];
                 }
                 drop(by_blocks(&damaged));
+                if let Ok(head) = Head::read(&damaged) {
+                    drop(reduced_from_quarters(&damaged, &head.frame));
+                }
             }
         }
     }

@@ -2,18 +2,20 @@
 //! `io.iscc.v0`.
 //!
 //! The code is made of 32 x 32 luma values. So nothing is ever decoded to RGB where the format allows it, and
-//! no more is held than needed: of a large JPEG only the mean of each 8 x 8 block is decoded, a PNG is
-//! reduced row by row, of a lossy WebP only the luma plane is used.
+//! no more is held than needed: of a large JPEG only the mean of each 8 x 8 block is decoded, of one of middle size
+//! four values a block, a PNG is reduced row by row, of a lossy WebP only the luma plane is used.
 //!
 //! The reference for the luma values is Pillow: `ImageOps.exif_transpose`, blended on white,
 //! `convert("L")`, `resize((32, 32), BICUBIC)`.
 
 mod bits;
+mod coefficients;
 mod dc;
 mod huffman;
 mod jpeg;
 mod orientation;
 mod png;
+mod quarters;
 mod reduce;
 mod riff;
 mod scan;

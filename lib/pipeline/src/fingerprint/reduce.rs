@@ -31,7 +31,16 @@ impl Reducer {
     ///
     /// There are too few blocks for rounding errors to level out, so nothing is rounded on the way.
     pub(super) fn of_blocks(width: u32, height: u32) -> Self {
-        Self::new(width, height, 8, |columns| Precision {
+        Self::of_cells(width, height, 8)
+    }
+
+    /// The same for the quarters of the blocks, 4 x 4 pixels each.
+    pub(super) fn of_quarters(width: u32, height: u32) -> Self {
+        Self::of_cells(width, height, 4)
+    }
+
+    fn of_cells(width: u32, height: u32, side: usize) -> Self {
+        Self::new(width, height, side, |columns| Precision {
             input: 3,
             columns: columns.min(19),
             between: 7,

@@ -1,9 +1,9 @@
-//! One scan of a JPEG (ITU-T T.81, B.2.3 and F.2), as far as the DC coefficients of the luma go.
+//! One scan of a JPEG (ITU-T T.81, B.2.3 and F.2), as far as the lowest coefficients of the luma go.
 
 use super::{
     FingerprintError,
     bits::BitReader,
-    dc::damaged,
+    coefficients::damaged,
     huffman::{AcCodes, Codes, Tables},
     segment::Frame,
 };
@@ -35,7 +35,7 @@ impl ScanHeader {
 /// What a scan does.
 #[derive(Clone, Copy)]
 pub(super) enum Pass {
-    /// All coefficients of each block.
+    /// All coefficients of each block, from the DC coefficient to the last.
     Whole,
     /// The DC coefficients without their lowest bits.
     First { bit: u8 },
@@ -110,15 +110,16 @@ impl Scan {
         Ok(scan)
     }
 
-    /// Fills in the DC coefficients of the luma, row by row.
+    /// Fills in the lowest coefficients of the luma's blocks, row by row: `COUNT` of them in zigzag order, of which more
+    /// than the first are only in a scan of whole blocks.
     ///
     /// # Errors
     /// When a code is none, or the data ends before the picture.
-    pub(super) fn decode(
+    pub(super) fn decode<const COUNT: usize>(
         &self,
         entropy_coded: &[u8],
         restart_interval: u16,
-        coefficients: &mut [i16],
+        coefficients: &mut [[i16; COUNT]],
     ) -> Result<(), FingerprintError> {
         let mut bits = BitReader::new(entropy_coded);
         let mut prediction = 0;
@@ -147,17 +148,17 @@ impl Scan {
 
     /// `None` when a code is none.
     #[inline(always)]
-    fn decode_mcu(
+    fn decode_mcu<const COUNT: usize>(
         &self,
         bits: &mut BitReader<'_>,
         prediction: &mut i32,
         (left, top): (usize, usize),
-        coefficients: &mut [i16],
+        coefficients: &mut [[i16; COUNT]],
     ) -> Option<()> {
         for block in &self.blocks {
             let component = self.components.get(block.component)?;
             // Blocks beyond the edge fill up the last MCU; they are decoded and dropped.
-            let coefficient = block
+            let lowest = block
                 .luma
                 .map(|(x, y)| (left + x, top + y))
                 .filter(|(x, y)| *x < self.columns && *y < self.rows)
@@ -169,20 +170,26 @@ impl Scan {
                     if block.luma.is_some() {
                         *prediction = prediction.wrapping_add(difference);
                     }
-                    store(coefficient, *prediction);
-                    component.ac.as_ref()?.skip_block(bits)?;
+                    let ac = component.ac.as_ref()?;
+                    match lowest {
+                        Some(lowest) => {
+                            store(Some(lowest), *prediction);
+                            ac.read_lowest(bits, lowest)?;
+                        }
+                        None => ac.pass_over(bits, 1)?,
+                    }
                 }
                 Pass::First { bit } => {
                     let difference = component.difference(bits)?;
                     if block.luma.is_some() {
                         *prediction = prediction.wrapping_add(difference);
                     }
-                    store(coefficient, prediction.wrapping_shl(bit.into()));
+                    store(lowest, prediction.wrapping_shl(bit.into()));
                 }
                 Pass::Refinement { bit } => {
                     let refined = bits.take(1).cast_signed() << bit;
-                    if let Some(coefficient) = coefficient {
-                        *coefficient |= refined;
+                    if let Some([dc, ..]) = lowest.map(<[i16; COUNT]>::as_mut_slice) {
+                        *dc |= refined;
                     }
                 }
             }
@@ -191,9 +198,10 @@ impl Scan {
     }
 }
 
-fn store(coefficient: Option<&mut i16>, value: i32) {
-    if let Some(coefficient) = coefficient {
-        *coefficient = i16::try_from(value).unwrap_or_default();
+/// Keeps the DC coefficient of a block.
+fn store<const COUNT: usize>(lowest: Option<&mut [i16; COUNT]>, value: i32) {
+    if let Some([dc, ..]) = lowest.map(<[i16; COUNT]>::as_mut_slice) {
+        *dc = i16::try_from(value).unwrap_or_default();
     }
 }
 
@@ -212,14 +220,6 @@ impl ScanComponent {
     #[inline(always)]
     fn difference(&self, bits: &mut BitReader<'_>) -> Option<i32> {
         let length = u32::from(self.dc.as_ref()?.decode(bits)?);
-        if length == 0 {
-            return Some(0);
-        }
-        if length > 15 {
-            return None;
-        }
-        let value = i32::from(bits.take(length));
-        let negative = value < 1 << (length - 1);
-        Some(if negative { value - (1 << length) + 1 } else { value })
+        (length <= 15).then(|| bits.take_number(length))
     }
 }
