@@ -15,7 +15,7 @@ const KEYS: [&str; 2] = ["rsa-2048", "p-256"];
 pub async fn table(wanted: &str) {
     let length = photograph().len() as f64 / 1e6;
     println!("\nSustained rate of a JPEG of {length:.2} MB: all answered, p99 under 1 s, no backlog");
-    println!("  {:<54} {:>7} {:>9} {:>9}   cores: server, load", "", "per s", "p50", "p99");
+    println!("  {:<54} {:>7} {:>9} {:>9}   cores: server, load; what ended it", "", "per s", "p50", "p99");
     for key in KEYS {
         let with = |program| Setup { program, key };
         let ours = row(Operation::Sign, with(Program::Credlink), wanted).await;
@@ -54,10 +54,12 @@ async fn row(operation: Operation, setup: Setup, wanted: &str) -> Option<Sustain
     };
     let result = sustained(&server.client(), &request, server.process()).await;
     match &result {
-        Some(Sustained { per_second, latencies, server_cores, own_cores }) => println!(
-            "  {name:<54} {per_second:>7.1} {:>6.0} ms {:>6.0} ms   {server_cores:.2}, {own_cores:.2}",
+        Some(Sustained { per_second, latencies, server_cores, own_cores, end }) => println!(
+            "  {name:<54} {per_second:>7.1} {:>6.0} ms {:>6.0} ms   {server_cores:.2}, {own_cores:.2}   {} at {:.1}",
             ms(latencies.median),
             ms(latencies.p99),
+            end.reason,
+            end.per_second,
         ),
         None => println!("  {name:<54} nothing that was tried was stood"),
     }

@@ -26,6 +26,9 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const CALLERS: usize = 4;
 const GUESS: Duration = Duration::from_secs(3);
 
+/// What is tried at first is so many times the guess, and as much more again as long as it is stood.
+const BEYOND: f64 = 1.2;
+
 /// Halvings of the interval between what it stands and what it does not: 0.9 of the first guess, in the end 1.4 % of it.
 const STEPS: u32 = 6;
 
@@ -37,30 +40,58 @@ pub struct Sustained {
     /// Cores that the server was busy on, and this program.
     pub server_cores: f64,
     pub own_cores: f64,
+    /// The lowest rate that it did not stand.
+    pub end: End,
 }
 
-/// Finds it by halving.
+/// A rate that was not stood.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    pub per_second: f64,
+    pub reason: &'static str,
+}
+
+/// Finds it by halving. `None` when nothing that was tried was stood.
 pub async fn sustained(client: &Rc<Client>, request: &Request, server: Process) -> Option<Sustained> {
     let guess = closed_loop(client, request).await;
-    let (mut stands, mut fails) = (0.3 * guess, 1.2 * guess);
-    let mut best = None;
+    let (mut stands, mut highest, mut best) = (0.3 * guess, BEYOND * guess, None);
+    let mut end = loop {
+        match trial(client, request, server, highest).await {
+            Ok(trial) => (stands, best) = (highest, Some(trial)),
+            Err(end) => break end,
+        }
+        highest *= BEYOND;
+    };
     for _ in 0..STEPS {
-        let per_second = f64::midpoint(stands, fails);
+        let per_second = f64::midpoint(stands, end.per_second);
         match trial(client, request, server, per_second).await {
-            Some(result) => (stands, best) = (per_second, Some(result)),
-            None => fails = per_second,
+            Ok(trial) => (stands, best) = (per_second, Some(trial)),
+            Err(sooner) => end = sooner,
         }
     }
-    best
+    best.map(|Trial { latencies, server_cores, own_cores }| Sustained {
+        per_second: stands,
+        latencies,
+        server_cores,
+        own_cores,
+        end,
+    })
 }
 
-/// One trial; `None` when the server does not stand it.
+/// A rate that was stood.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    latencies: Latencies,
+    server_cores: f64,
+    own_cores: f64,
+}
+
 async fn trial(
     client: &Rc<Client>,
     request: &Request,
     server: Process,
     per_second: f64,
-) -> Option<Sustained> {
+) -> Result<Trial, End> {
     // With twice as many on their way as may come in the limit, it is lost.
     let most = (2.0 * per_second * LIMIT.as_secs_f64()) as usize + CALLERS;
     let (server_before, own_before) = (server.usage(), Process::this().usage());
@@ -70,13 +101,20 @@ async fn trial(
     let counted = between(&outcomes, WARM_UP, TRIAL);
     let latencies = Latencies::of(counted);
     let counts = Counts::of(&outcomes);
-    let stands = counts.done == counts.sent && latencies.p99 < LIMIT && !grows(counted);
-    stands.then(|| Sustained {
-        per_second,
-        latencies,
-        server_cores: server_after.cores_since(&server_before),
-        own_cores: own_after.cores_since(&own_before),
-    })
+    let reasons = [
+        (counts.refused > 0, "refused some"),
+        (counts.other > 0, "answered some badly or not at all"),
+        (latencies.p99 >= LIMIT, "p99 of a second"),
+        (grows(counted), "backlog"),
+    ];
+    match reasons.into_iter().find(|(is_so, _)| *is_so) {
+        Some((_, reason)) => Err(End { per_second, reason }),
+        None => Ok(Trial {
+            latencies,
+            server_cores: server_after.cores_since(&server_before),
+            own_cores: own_after.cores_since(&own_before),
+        }),
+    }
 }
 
 /// Whether more were on their way in the last quarter than in the second one, by more than chance. How many there are
