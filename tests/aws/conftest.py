@@ -4,6 +4,7 @@
 |---|---|
 | `aws` | a local AWS, one for all tests (`ministack.Ministack`) |
 | `link` | what the functions reach that AWS through, and tests can break (`faulty_link.FaultyLink`) |
+| `database` | the URL of an empty PostgreSQL database |
 | `signing_keys` | the ARNs of two keys in its KMS, by algorithm: `ps256` and `es256` |
 | `deployed` | the stack with both keys, without an active signer (`stack.Stack`) |
 | `activate` | makes one of the two keys the active signer: `activate("es256")`; gives the root certificate as PEM |
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import ministack
+import postgres
 import processes
 import signing
 from faulty_link import FaultyLink
@@ -48,6 +50,14 @@ def link(aws: Ministack) -> Iterator[FaultyLink]:
     between = FaultyLink(aws.endpoint)
     yield between
     between.stop()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The URL of an empty database."""
+    running = postgres.start(programs_folder())
+    yield running.make_database()
+    running.stop()
 
 
 @pytest.fixture(scope="session")

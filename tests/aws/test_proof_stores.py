@@ -9,7 +9,6 @@ import pytest
 import credlink
 import images
 import ministack
-import postgres
 import signing
 from conftest import STACK_NAME, UNLIMITED
 from ministack import REGION, Ministack
@@ -27,14 +26,6 @@ def picture() -> bytes:
 def reach(aws: Ministack) -> dict[str, str]:
     """What a program on this machine needs to reach the local AWS."""
     return {name: value for name, value in aws.environment().items() if name.startswith("AWS_")}
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """The URL of an empty database."""
-    running = postgres.start(programs_folder())
-    yield running.make_database()
-    running.stop()
 
 
 @pytest.fixture(params=["s3", "postgres"])

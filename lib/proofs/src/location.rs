@@ -178,6 +178,20 @@ impl StoreLocation {
         })
     }
 
+    /// Like [`StoreLocation::open`], but a database is asked at its first use only, so that a process starts without it.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when the store cannot be opened.
+    pub async fn open_later(
+        &self,
+        aws: impl AsyncFnOnce() -> SdkConfig,
+    ) -> Result<Arc<dyn ProofArchive>, ProofStoreError> {
+        match self {
+            Self::Postgres(settings) => Ok(Arc::new(PostgresProofStore::open_later(settings)?)),
+            Self::Memory | Self::Local(_) | Self::DynamoDb { .. } | Self::S3 { .. } => self.open(aws).await,
+        }
+    }
+
     /// Like [`StoreLocation::open`], for who only reads. A folder, or the tables of a database, must be there, may be
     /// read-only, and stay as they are.
     ///

@@ -1,7 +1,8 @@
 //! Tables and buckets of a test's own.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ impl LocalAws {
         let text = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         };
-        aws_sdk_dynamodb::Client::new(&self.sdk_config())
+        let made = aws_sdk_dynamodb::Client::new(&self.sdk_config())
             .create_table()
             .table_name(&name)
             .key_schema(key("pk", KeyType::Hash).unwrap())
@@ -26,8 +27,11 @@ impl LocalAws {
             .attribute_definitions(text("sk").unwrap())
             .billing_mode(BillingMode::PayPerRequest)
             .send()
-            .await
-            .unwrap();
+            .await;
+        // The name is new: it is there when the answer came too late and the client asked once more.
+        if let Err(error) = made.map_err(SdkError::into_service_error) {
+            assert!(error.is_resource_in_use_exception(), "{error:?}");
+        }
         name
     }
 
@@ -35,15 +39,17 @@ impl LocalAws {
     pub async fn make_bucket(&self) -> String {
         let name = fresh_name();
         let region = BucketLocationConstraint::from(REGION);
-        credlink_aws::s3(&self.sdk_config())
+        let made = credlink_aws::s3(&self.sdk_config())
             .create_bucket()
             .bucket(&name)
             .create_bucket_configuration(
                 CreateBucketConfiguration::builder().location_constraint(region).build(),
             )
             .send()
-            .await
-            .unwrap();
+            .await;
+        if let Err(error) = made.map_err(SdkError::into_service_error) {
+            assert!(error.is_bucket_already_owned_by_you(), "{error:?}");
+        }
         name
     }
 }

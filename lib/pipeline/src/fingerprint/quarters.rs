@@ -42,8 +42,8 @@ fn quarters(block: &[i16; READ], steps: &[u16; READ]) -> [[i16; 2]; 2] {
     // 8 / 4 / sqrt(2) for one direction, 8 / 4 for both. In 1024ths.
     const ONE_DIRECTION: i64 = 1166;
     const BOTH: i64 = 1328;
-    let [dc, across, down, _, both] =
-        std::array::from_fn(|place| i64::from(block[place]) * i64::from(steps[place]));
+    let mut values = block.iter().zip(steps).map(|(value, step)| i64::from(*value) * i64::from(*step));
+    let [dc, across, down, _, both]: [i64; READ] = std::array::from_fn(|_| values.next().unwrap_or_default());
     let mean = (dc + 8 * 128) * 1024;
     let (across, down, both) = (across * ONE_DIRECTION, down * ONE_DIRECTION, both * BOTH);
     let value = |sum: i64| i16::try_from(((sum + 512) >> 10).clamp(0, 8 * 255)).unwrap_or_default();

@@ -6,12 +6,16 @@ use credlink_pipeline::proof::ProofStoreError;
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     fault::Fault,
     limits::{ATTEMPTS, MAX_CALL, MAX_CONNECTING, MAX_POOL_WAIT},
+    schema,
     settings::PostgresSettings,
     tls,
 };
@@ -30,6 +34,8 @@ pub(super) struct Connections {
     pool: Pool,
     max_connections: usize,
     settings: Arc<PostgresSettings>,
+    /// Set once the tables are known to be what this version needs.
+    prepared: Arc<OnceCell<()>>,
 }
 
 /// What a statement brought.
@@ -57,7 +63,23 @@ impl Connections {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| ProofStoreError::Unavailable(format!("cannot open a pool: {error}")))?;
-        Ok(Self { pool, max_connections, settings: Arc::new(settings.clone()) })
+        Ok(Self { pool, max_connections, settings: Arc::new(settings.clone()), prepared: Arc::default() })
+    }
+
+    /// Makes the tables as this version needs them, once. Whoever sends a statement before does it first.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`]; then the next one tries again.
+    pub(super) async fn prepare(&self) -> Result<(), ProofStoreError> {
+        self.prepared.get_or_try_init(|| schema::bring_up_to_date(self)).await.copied()
+    }
+
+    /// Like [`Connections::prepare`], but the tables must be so already.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when they are not.
+    pub(super) async fn expect_prepared(&self) -> Result<(), ProofStoreError> {
+        self.prepared.get_or_try_init(|| schema::must_be_up_to_date(self)).await.copied()
     }
 
     /// Sends a statement, again and again while its hindrance may pass. It must do no harm when it is done twice.
@@ -97,6 +119,7 @@ impl Connections {
         values: &[Value<'_>],
         attempts: u32,
     ) -> Result<Answer, ProofStoreError> {
+        self.prepare().await?;
         let until = Instant::now() + MAX_CALL;
         let mut was_lost = false;
         let mut attempt = 0;

@@ -70,9 +70,18 @@ impl PostgresProofStore {
     /// [`ProofStoreError::Unavailable`] when the server cannot be reached or refuses the user, and when a newer version of
     /// CredLink changed the tables. The sentence says what to do, and never the password.
     pub async fn open(settings: &PostgresSettings) -> Result<Self, ProofStoreError> {
-        let connections = Connections::new(settings)?;
-        schema::bring_up_to_date(&connections).await?;
-        Ok(Self { connections })
+        let store = Self::open_later(settings)?;
+        store.connections.prepare().await?;
+        Ok(store)
+    }
+
+    /// Like [`PostgresProofStore::open`], but the database is asked by the first call, and by the next one as long as it
+    /// cannot be opened.
+    ///
+    /// # Errors
+    /// [`ProofStoreError::Unavailable`] when the certificates of authorities cannot be read.
+    pub fn open_later(settings: &PostgresSettings) -> Result<Self, ProofStoreError> {
+        Ok(Self { connections: Connections::new(settings)? })
     }
 
     /// Like [`PostgresProofStore::open`], for who only reads: nothing is changed, and the user needs no more than `USAGE` of
@@ -81,9 +90,9 @@ impl PostgresProofStore {
     /// # Errors
     /// [`ProofStoreError::Unavailable`] as there, and when the tables are missing or older than this program.
     pub async fn open_for_reading(settings: &PostgresSettings) -> Result<Self, ProofStoreError> {
-        let connections = Connections::new(settings)?;
-        schema::must_be_up_to_date(&connections).await?;
-        Ok(Self { connections })
+        let store = Self::open_later(settings)?;
+        store.connections.expect_prepared().await?;
+        Ok(store)
     }
 
     /// Whether the proof of this id is the one that was put with this number.

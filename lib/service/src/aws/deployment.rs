@@ -210,13 +210,13 @@ impl Deployment {
         }
     }
 
-    /// The proofs, wherever they live. Of a database it is asked whether it lets us in.
+    /// The proofs, wherever they live. Nothing is asked of them yet.
     ///
     /// # Errors
-    /// When a setting is missing, or a database cannot be reached.
+    /// When a setting is missing or cannot be used.
     pub async fn proofs(&self) -> Result<Arc<dyn ProofArchive>, DeploymentError> {
         let location = self.proof_location()?;
-        let opened = location.open(async || self.sdk.clone()).await;
+        let opened = location.open_later(async || self.sdk.clone()).await;
         opened.map_err(|cause| DeploymentError::Proofs { location, cause })
     }
 

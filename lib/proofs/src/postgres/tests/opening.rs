@@ -21,6 +21,19 @@ async fn many_who_open_an_empty_database_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn what_is_opened_later_is_opened_by_the_first_call_that_can() {
+    let place = Place::fresh().await;
+    place.execute("CREATE SCHEMA credlink; CREATE TABLE credlink.manifest_stores (a int)").await;
+    let store = PostgresProofStore::open_later(&PostgresSettings::parse(&place.url).unwrap()).unwrap();
+    let proof = sample(b"image", "2026-01-01T00:00:00Z");
+    let refused = [store.check().await, store.put(&proof).await];
+    assert!(refused.iter().all(Result::is_err), "{refused:?}");
+    place.execute("DROP TABLE credlink.manifest_stores").await;
+    store.put(&proof).await.unwrap();
+    assert_eq!(place.rows("schema_versions").await, 1);
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_version_are_refused_and_left_alone() {
     let place = Place::fresh().await;
     place.store().await;
