@@ -8,6 +8,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::AttributeValue;
 use credlink_aws::SdkConfig;
 use credlink_local_aws::LocalAws;
+use credlink_pipeline::proof::ProofCatalogue as _;
 
 use super::{item::Key, *};
 use crate::{
@@ -203,6 +204,21 @@ async fn a_damaged_record_is_reported_and_can_be_deleted() {
         assert_eq!(store.record(id, time(NOW)).await.unwrap(), None);
     }
     assert_eq!(store.proof(other.record.id, time(NOW)).await.unwrap(), Some(other));
+}
+
+#[tokio::test]
+async fn a_record_that_says_more_is_listed_as_newer() {
+    let place = Place::fresh().await;
+    let store = place.store();
+    let [plain, newer] = [1, 2].map(|_| sample(b"image", "2026-01-01T00:00:00Z"));
+    for proof in [&plain, &newer] {
+        store.put(proof).await.unwrap();
+    }
+    let id = newer.record.id;
+    let (_, record, _) = place.stored(id).await;
+    place.set(id, "record", &record.replacen('{', r#"{"watermark":1,"#, 1)).await;
+    let page = store.page(None, 10).await.unwrap();
+    assert_eq!((page.records.len(), page.newer), (2, vec![id]));
 }
 
 #[tokio::test]

@@ -67,6 +67,12 @@ impl Place {
         self.s3().put_object().bucket(&self.bucket).key(key).body(content.into()).send().await.unwrap();
     }
 
+    async fn read(&self, key: &str) -> String {
+        let key = format!("{PREFIX}/{key}");
+        let object = self.s3().get_object().bucket(&self.bucket).key(key).send().await.unwrap();
+        String::from_utf8(object.body.collect().await.unwrap().to_vec()).unwrap()
+    }
+
     async fn remove(&self, key: &str) {
         let key = format!("{PREFIX}/{key}");
         self.s3().delete_object().bucket(&self.bucket).key(key).send().await.unwrap();
@@ -247,6 +253,22 @@ async fn several_stores_share_a_bucket() {
         }
     }
     assert_eq!(place.objects().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_record_that_says_more_is_listed_as_newer() {
+    let place = Place::fresh().await;
+    let store = place.store();
+    let [plain, newer] = [1, 2].map(|_| sample(b"image", "2026-01-01T00:00:00Z"));
+    for proof in [&plain, &newer] {
+        store.put(proof).await.unwrap();
+    }
+    let (id, key) = (newer.record.id, format!("records/{}", newer.record.id));
+    let record = place.read(&key).await;
+    assert!(record.starts_with(r#"{"record":{"#), "{record}");
+    place.write(&key, &record.replacen(r#"{"record":{"#, r#"{"record":{"watermark":1,"#, 1)).await;
+    let page = store.page(None, 10).await.unwrap();
+    assert_eq!((page.records.len(), page.newer), (2, vec![id]));
 }
 
 #[tokio::test]
