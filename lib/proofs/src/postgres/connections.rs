@@ -119,8 +119,10 @@ impl Connections {
         values: &[Value<'_>],
         attempts: u32,
     ) -> Result<Answer, ProofStoreError> {
-        self.prepare().await?;
         let until = Instant::now() + MAX_CALL;
+        timeout_at(until, self.prepare())
+            .await
+            .unwrap_or_else(|_| Err(self.unavailable(what, &Fault::silence(MAX_CALL).reason)))?;
         let mut was_lost = false;
         let mut attempt = 0;
         loop {

@@ -33,6 +33,16 @@ async fn what_is_opened_later_is_opened_by_the_first_call_that_can() {
     assert_eq!(place.rows("schema_versions").await, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_is_not_waited_for_longer_when_opened_later() {
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("postgres://me@{}/credlink?sslmode=disable", silent.local_addr().unwrap());
+    let store = PostgresProofStore::open_later(&PostgresSettings::parse(&url).unwrap()).unwrap();
+    let began = tokio::time::Instant::now();
+    store.record(ProofId::random(), time(NOW)).await.unwrap_err();
+    assert!(began.elapsed().as_secs() <= limits::MAX_CALL.as_secs(), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn tables_of_a_newer_version_are_refused_and_left_alone() {
     let place = Place::fresh().await;
