@@ -20,7 +20,7 @@ use credlink_pipeline::{
     timestamp::Timestamp,
 };
 
-pub use catalogue::verify_catalogue;
+pub use catalogue::{a_record_that_says_more_is_listed_as_newer, verify_catalogue};
 pub use statistics::verify_statistics;
 pub use upkeep::{Kept, sweep_through, verify_upkeep};
 

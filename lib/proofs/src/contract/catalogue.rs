@@ -18,6 +18,22 @@ pub async fn verify_catalogue(fresh: impl AsyncFn() -> Arc<dyn ProofCatalogue>) 
     a_place_of_another_store_is_refused(&*fresh().await).await;
 }
 
+/// Asserts that a record that says more than this version of CredLink understands is listed as newer, on an empty store;
+/// `add_a_member` writes such a record in the place of a proof's.
+pub async fn a_record_that_says_more_is_listed_as_newer(
+    store: &dyn ProofCatalogue,
+    add_a_member: impl AsyncFnOnce(ProofId),
+) {
+    let [plain, newer] = [1, 2].map(|_| sample(b"image", "2026-01-01T00:00:00Z"));
+    for proof in [&plain, &newer] {
+        store.put(proof).await.unwrap();
+    }
+    let id = newer.record.id;
+    add_a_member(id).await;
+    let page = store.page(None, 10).await.unwrap();
+    assert_eq!((page.records.len(), page.newer), (2, vec![id]));
+}
+
 async fn the_pages_hold_every_proof_once(store: &dyn ProofCatalogue) {
     let mut expected = Vec::new();
     for n in 0..23 {
