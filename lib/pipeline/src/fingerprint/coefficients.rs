@@ -74,15 +74,12 @@ impl<'a, const COUNT: usize> Decoder<'a, COUNT> {
     /// T.81, B.2.4.1.
     fn read_quantisation(&mut self, mut body: &[u8]) -> Result<(), FingerprintError> {
         while let Some((precision_and_place, steps)) = body.split_first() {
-            let (step_length, read): (usize, fn(&[u8]) -> u16) = match precision_and_place >> 4 {
-                0 => (1, |step| step.iter().copied().map(u16::from).sum()),
-                _ => (2, |step| step.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))),
-            };
+            let step_length = if precision_and_place >> 4 == 0 { 1 } else { 2 };
             let (table, rest) = steps.split_at_checked(64 * step_length).ok_or_else(damaged)?;
             let place =
                 self.quantisation.get_mut(usize::from(precision_and_place & 15)).ok_or_else(damaged)?;
             for (kept, step) in place.iter_mut().zip(table.chunks_exact(step_length)) {
-                *kept = read(step);
+                *kept = step.iter().fold(0, |high, low| high << 8 | u16::from(*low));
             }
             body = rest;
         }

@@ -29,10 +29,10 @@ pub(super) fn luma_32x32(bytes: &[u8]) -> Result<Reduced, FingerprintError> {
     let reduced = match head.source() {
         Source::Blocks => block_means(bytes, &head.frame)?.reduced()?,
         Source::Quarters => reduced_from_quarters(bytes, &head.frame)?,
-        Source::Pixels if head.starts_with_luma() => {
-            luma_of_pixels(bytes, &head, Some(&block_means(bytes, &head.frame)?))?
+        Source::Pixels => {
+            let blocks = head.starts_with_luma().then(|| block_means(bytes, &head.frame)).transpose()?;
+            luma_of_pixels(bytes, &head, blocks.as_ref())?
         }
-        Source::Pixels => luma_of_pixels(bytes, &head, None)?,
     };
     Ok(head.orientation.upright(&reduced))
 }
@@ -241,7 +241,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn quarters_come_to_the_pixels_in_every_coding() {
+    fn quarters_come_to_the_pixels() {
         let samples = picture(632, 531, 3);
         for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2] {
             for restart_interval in [0, 1, 7] {

@@ -173,7 +173,7 @@ impl Scan {
                     let ac = component.ac.as_ref()?;
                     match lowest {
                         Some(lowest) => {
-                            store(Some(lowest), *prediction);
+                            set_dc(lowest, *prediction);
                             ac.read_lowest(bits, lowest)?;
                         }
                         None => ac.pass_over(bits, 1)?,
@@ -184,11 +184,13 @@ impl Scan {
                     if block.luma.is_some() {
                         *prediction = prediction.wrapping_add(difference);
                     }
-                    store(lowest, prediction.wrapping_shl(bit.into()));
+                    if let Some(lowest) = lowest {
+                        set_dc(lowest, prediction.wrapping_shl(bit.into()));
+                    }
                 }
                 Pass::Refinement { bit } => {
                     let refined = bits.take(1).cast_signed() << bit;
-                    if let Some([dc, ..]) = lowest.map(<[i16; COUNT]>::as_mut_slice) {
+                    if let Some([dc, ..]) = lowest.map(|lowest| &mut lowest[..]) {
                         *dc |= refined;
                     }
                 }
@@ -198,9 +200,8 @@ impl Scan {
     }
 }
 
-/// Keeps the DC coefficient of a block.
-fn store<const COUNT: usize>(lowest: Option<&mut [i16; COUNT]>, value: i32) {
-    if let Some([dc, ..]) = lowest.map(<[i16; COUNT]>::as_mut_slice) {
+fn set_dc(lowest: &mut [i16], value: i32) {
+    if let [dc, ..] = lowest {
         *dc = i16::try_from(value).unwrap_or_default();
     }
 }
