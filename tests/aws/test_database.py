@@ -4,6 +4,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+import requests
 
 import images
 import processes
@@ -25,10 +26,16 @@ def in_database(
     return stack
 
 
-def test_its_proofs_live_there_alone(in_database: Stack) -> None:
+@pytest.fixture(scope="module")
+def signed(in_database: Stack) -> requests.Response:
+    """The answer to an image."""
     picture = images.saved(images.scene(320, 200), "JPEG")
-    signed = in_database.call("POST", "/sign", files={"image": ("picture.jpg", picture, "image/jpeg")})
-    assert signed.status_code == 200, signed.text
+    answer = in_database.call("POST", "/sign", files={"image": ("picture.jpg", picture, "image/jpeg")})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_its_proofs_live_there_alone(in_database: Stack, signed: requests.Response) -> None:
     proof = signed.headers["X-Proof-Uri"].rpartition("/")[2]
     # New instances know of it as well.
     for name in in_database.functions.values():
@@ -42,6 +49,7 @@ def test_its_proofs_live_there_alone(in_database: Stack) -> None:
     assert proof not in str(table["Items"])
 
 
+@pytest.mark.usefixtures("signed")
 def test_its_jobs_find_them_there(in_database: Stack) -> None:
     for function in ("cleanup_proofs", "restamp_proofs", "health_metrics"):
         answer, failure = in_database.invoke(function, in_database.event(f"{function}.json"))
