@@ -35,7 +35,7 @@ build-program: ## Build the optimised program, target/release/credlink
 	cargo build --release --bin credlink
 
 # cargo-lambda links with zig, both from .tools/aws, against the C library that Lambda has. AWS-LC's code for AVX-512, 0.7 MB,
-# would speed up signatures that functions leave to KMS.
+# is left out: most of it is for signatures, which KMS makes.
 build-functions: .tools/aws/installed ## Build the functions for Lambda, in target/lambda; needs the Rust target of each architecture
 	@for architecture in x86_64 aarch64; do \
 		target=$$architecture-unknown-linux-gnu; \

@@ -18,8 +18,8 @@ use tokio_util::sync::PollSemaphore;
 
 use crate::error::{ApiError, ErrorCode};
 
-/// Requests that may wait for each one that is worked on. A photograph of 1 MB takes 3 to 10 ms of a core, so that they
-/// wait some 0.6 s, and a stall of the disk refuses nobody; with pictures of 50 MB they wait for some 10 s.
+/// Requests that may wait for each one that is worked on. With photographs of 1 MB they wait for 0.4 to 0.8 s (docs/load.md).
+/// Of longer images fewer get here, because all bodies together have a limit.
 const WAITING_PER_CORE: usize = 64;
 
 /// Seconds after which a refused caller may try again.
