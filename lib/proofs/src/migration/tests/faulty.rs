@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use credlink_pipeline::proof::{CataloguePage, ProofStore, ProofStoreError};
-use tokio::sync::Notify;
+use tokio::{runtime::Builder, sync::Notify};
 
 use super::*;
 
@@ -45,13 +45,20 @@ impl Interruption {
         self.calls.load(Ordering::SeqCst) > self.at
     }
 
-    /// Waits for the end of `work`; `None` when the process died before.
-    pub(super) async fn survive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.died.notified() => None,
-            ended = work => Some(ended),
-        }
+    /// Does `work` to its end; `None` when the process died before. Like a process, it has threads of its own, none of which
+    /// does anything more when this returns.
+    pub(super) fn survive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let process = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let ended = process.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.died.notified() => None,
+                ended = work => Some(ended),
+            }
+        });
+        // Waits for its threads, those that work on files included.
+        drop(process);
+        ended
     }
 
     async fn call<T>(

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio::task::block_in_place;
+
 use super::{
     faulty::{Faulty, Interruption, Strike},
     *,
@@ -96,7 +98,8 @@ async fn a_run_that_is_broken_off_at_any_call_comes_to_the_same_end_and_can_be_r
             let interruption = Interruption::new(at, strike);
             let mut run = mixed.place.begin(Mixed::options());
             let id = run.plan().run.clone();
-            let ended = interruption.survive(mixed.interrupted(&interruption).run(&mut run, &|| false)).await;
+            let process = mixed.interrupted(&interruption);
+            let ended = block_in_place(|| interruption.survive(process.run(&mut run, &|| false)));
             drop(run);
             let report = match ended {
                 Some(report) => report.unwrap(),
@@ -129,8 +132,8 @@ async fn a_rollback_that_is_broken_off_at_any_call_leaves_nothing_of_the_run() {
             mixed.assert_is_moved(&report, &what).await;
             let interruption = Interruption::new(at, strike);
             let mut run = mixed.place.runs().open(&id).unwrap();
-            let ended =
-                interruption.survive(mixed.interrupted(&interruption).roll_back(&mut run, &|| false)).await;
+            let process = mixed.interrupted(&interruption);
+            let ended = block_in_place(|| interruption.survive(process.roll_back(&mut run, &|| false)));
             drop(run);
             if ended.is_none() {
                 assert!(mixed.place.roll_back(&id).await.finished);
@@ -151,7 +154,8 @@ async fn a_half_done_run_can_be_rolled_back_at_any_call() {
             let interruption = Interruption::new(at, strike);
             let mut run = mixed.place.begin(Mixed::options());
             let id = run.plan().run.clone();
-            let ended = interruption.survive(mixed.interrupted(&interruption).run(&mut run, &|| false)).await;
+            let process = mixed.interrupted(&interruption);
+            let ended = block_in_place(|| interruption.survive(process.run(&mut run, &|| false)));
             drop(run);
             let undone = mixed.place.roll_back(&id).await;
             assert_eq!(contents(&*mixed.place.destination).await, mixed.before, "{at}: {undone:?}");
