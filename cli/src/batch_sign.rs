@@ -18,9 +18,10 @@ use credlink_service::{
     config::{Config, ConfigError},
     installation::InstallationError,
     outbound::TimeStampUrl,
+    turns::Turns,
 };
 use thiserror::Error;
-use tokio::{runtime::Runtime, sync::Semaphore};
+use tokio::runtime::Runtime;
 
 use crate::{
     Answer,
@@ -150,7 +151,8 @@ pub(crate) enum BatchSignError {
     Result(io::Error),
 }
 
-/// Files that are read, signed or written for each one that is signed: the others wait for the disk.
+/// Files that are on their way for each one that is computed on: the others wait for the disk or for who holds the key.
+/// More gain nothing on a disk that flushes in a millisecond.
 const FILES_PER_TURN: usize = 2;
 
 /// The most rows of values without a file that are named.
@@ -216,6 +218,7 @@ async fn prepare(
         (false, true) => Existing::Skip,
         (false, false) => Existing::Refuse,
     };
+    let (turns, waiting) = (Turns::new(parallel), runtime.handle().clone());
     let work = Work {
         inputs,
         outputs,
@@ -223,12 +226,12 @@ async fn prepare(
         values,
         common,
         journal,
-        drafts: Drafts::default(),
+        drafts: Drafts::in_turns(turns.clone(), waiting.clone()),
         pace: Pace::new(args.max_rate),
-        turns: Semaphore::new(parallel),
+        turns,
         signatory,
         stop: Stop::new(),
-        waiting: runtime.handle().clone(),
+        waiting,
         max_bytes: config.max_image_bytes,
     };
     Ok((work, telling))

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import platform
 import random
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -186,26 +185,34 @@ def measure(folder: Path, files: int, length: int, algorithm: str, rounds: int) 
     source = folder / "in"
     if not source.exists():
         make(source, files, length)
+    own = folder / algorithm
+    own.mkdir()
     taken: dict[str, list] = {"1": [], "2": [], "pool": [], "pool with thumbnails": []}
     for number in range(rounds):
         for workers in ("1", "2"):
-            data, out = folder / f"data{number}{workers}", folder / f"out{number}{workers}"
+            data, out = own / f"data{number}{workers}", own / f"out{number}{workers}"
             credlink.make_keys(data, algorithm)
             taken[workers].append(sign(data, source, out, int(workers), files))
-            shutil.rmtree(out)
-            if (number, workers) != (rounds - 1, "2"):
-                shutil.rmtree(data)
+            empty(out)
         for name in ("pool", "pool with thumbnails"):
-            out = folder / "pool"
+            out = own / f"{name}{number}"
             taken[name].append(Pool(data, name != "pool").sign(source, out, 2))
-            shutil.rmtree(out)
-    killed, out = folder / "killed", folder / "killed-out"
+            empty(out)
+    killed, out = own / "killed", own / "killed-out"
     credlink.make_keys(killed, algorithm)
     expected = statistics.median(run.seconds for run in taken["2"])
     resumed = kill_and_resume(killed, source, out, files, expected)
-    for place in (killed, out, data):
-        shutil.rmtree(place)
+    empty(out)
     return told(algorithm, files, taken, resumed)
+
+
+def empty(folder: Path) -> None:
+    """Frees what the files take. Removed ones would slow the next run down: for minutes, ext4 searches the disk for their
+    inodes, to use none of them anew.
+    """
+    for path in folder.iterdir():
+        os.truncate(path, 0)
+    os.sync()
 
 
 def told(algorithm: str, files: int, taken: dict[str, list], resumed: dict) -> str:

@@ -10,7 +10,9 @@ use std::{
 };
 
 use credlink_pipeline::embed::Rope;
+use credlink_service::turns::Turns;
 use tempfile::{Builder, NamedTempFile};
+use tokio::runtime::Handle;
 
 use super::name::OWN_PREFIX;
 
@@ -22,9 +24,16 @@ const SUFFIX: &str = ".part";
 pub(crate) struct Drafts {
     /// Folders that were cleaned up.
     swept: Mutex<HashSet<PathBuf>>,
+    /// Turns for who writes, and the threads that wait for them.
+    turns: Option<(Turns, Handle)>,
 }
 
 impl Drafts {
+    /// Writes in turns. Who flushes waits for the disk, and has none.
+    pub(crate) fn in_turns(turns: Turns, waiting: Handle) -> Self {
+        Self { turns: Some((turns, waiting)), ..Self::default() }
+    }
+
     /// A draft beside `place` with the whole of `image`, flushed, with the permissions that the file in the place will
     /// have. It is removed unless it is put into the place.
     ///
@@ -37,7 +46,9 @@ impl Drafts {
         permissions: Permissions,
     ) -> io::Result<NamedTempFile> {
         let mut draft = self.begin(place)?;
+        let turn = self.turns.as_ref().map(|(turns, waiting)| waiting.block_on(turns.take()));
         image.write_to(draft.as_file_mut())?;
+        drop(turn);
         draft.as_file().set_permissions(permissions)?;
         draft.as_file().sync_all()?;
         Ok(draft)

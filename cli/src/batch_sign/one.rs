@@ -4,7 +4,8 @@ use std::{fs::Metadata, io, path::Path};
 
 use bytes::Bytes;
 use credlink_pipeline::{digest::Sha256Hash, manifest::SignOptions};
-use tokio::{runtime::Handle, sync::Semaphore};
+use credlink_service::turns::Turns;
+use tokio::runtime::Handle;
 
 use super::{
     row::SignRow,
@@ -48,8 +49,8 @@ pub(super) struct Work {
     pub(super) journal: Journal,
     pub(super) drafts: Drafts,
     pub(super) pace: Pace,
-    /// One for each file that is signed at this moment.
-    pub(super) turns: Semaphore,
+    /// For computing. Who reads, flushes or waits for a signer has none meanwhile.
+    pub(super) turns: Turns,
     pub(super) signatory: Signatory,
     pub(super) stop: Stop,
     /// The threads that wait for the network and for timers.
@@ -193,7 +194,9 @@ impl Work {
 
     fn read(&self, path: &Path, metadata: Metadata) -> Result<Source, Ended> {
         let image = files::read(path, self.max_bytes).map_err(|error| Ended::Failed(error.to_string()))?;
+        let turn = self.waiting.block_on(self.turns.take());
         let sha256 = Sha256Hash::of(&image);
+        drop(turn);
         Ok(Source { image, sha256, metadata })
     }
 
@@ -201,7 +204,7 @@ impl Work {
     fn signed(&self, input: Input<'_>, place: &Place, source: &Source) -> Result<Signed, Ended> {
         let options = self.values.options(input, &self.common);
         self.waiting.block_on(async {
-            let _turn = self.turns.acquire().await.map_err(|_| Ended::Left)?;
+            let turn = self.turns.take().await;
             if self.stop.is_set() || !self.pace.turn(&self.stop).await {
                 return Err(Ended::Left);
             }
@@ -211,7 +214,7 @@ impl Work {
                 options: &options,
                 proof: self.journal.proof_id(&place.key, source.sha256),
             };
-            self.signatory.sign(wish).await.map_err(Ended::Failed)
+            self.signatory.sign(wish, turn).await.map_err(Ended::Failed)
         })
     }
 }

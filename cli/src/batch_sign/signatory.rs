@@ -11,7 +11,7 @@ use credlink_pipeline::{
     manifest::SignOptions,
     proof::{ProofId, ProofStore},
     proof_uri::ProofUriBase,
-    sign::{SignContext, SignSettings, StampOutcome},
+    sign::{SignContext, SignSettings, SignedImage, StampOutcome},
     sign_once::sign_once,
 };
 use credlink_service::{
@@ -23,6 +23,7 @@ use credlink_service::{
     installation::{self, Installation},
     local_identity::LocalIdentity,
     outbound,
+    turns::{Turn, Worked},
 };
 
 use super::{BatchSignError, aws};
@@ -70,7 +71,7 @@ pub(super) struct Wish<'a> {
 pub(super) struct Signed {
     pub(super) image: Rope,
     pub(super) proof_uri: String,
-    /// What it took.
+    /// What it took by itself, without the time in which others had their turns.
     pub(super) pipeline: Duration,
     pub(super) note: Option<String>,
 }
@@ -109,7 +110,8 @@ impl Signatory {
             proofs,
             proof_uris,
             authorities: outbound::authorities(config),
-            settings: config.sign_settings(),
+            // As many are signed at once as there are turns.
+            settings: SignSettings { one_thread: true, ..config.sign_settings() },
             name,
         })))
     }
@@ -129,15 +131,24 @@ impl Signatory {
         }
     }
 
-    /// Signs. However often that is asked with the same wish, there is one proof.
+    /// Signs, in turns that begin with `turn`. However often that is asked with the same wish, there is one proof.
     ///
     /// # Errors
     /// In words.
-    pub(super) async fn sign(&self, wish: Wish<'_>) -> Result<Signed, String> {
+    pub(super) async fn sign(&self, wish: Wish<'_>, turn: Turn) -> Result<Signed, String> {
+        let since = Instant::now();
         match self {
-            Self::Here(here) => here.sign(wish).await,
+            Self::Here(here) => {
+                let Worked { output, waited } = turn.work(here.sign(wish)).await;
+                let signed = output?;
+                Ok(Signed {
+                    image: signed.image,
+                    proof_uri: signed.record.uri,
+                    pipeline: since.elapsed().saturating_sub(waited),
+                    note: note_on(&signed.stamp),
+                })
+            }
             Self::Elsewhere { client, .. } => {
-                let since = Instant::now();
                 let key = format!("batch-{}", wish.proof);
                 let signed =
                     client.sign(&wish.image, wish.options, &key).await.map_err(|error| error.to_string())?;
@@ -153,7 +164,7 @@ impl Signatory {
 }
 
 impl Here {
-    async fn sign(&self, wish: Wish<'_>) -> Result<Signed, String> {
+    async fn sign(&self, wish: Wish<'_>) -> Result<SignedImage, String> {
         let signer = self.identity.signer().await.map_err(|error| error.to_string())?;
         let trust = self.identity.trust().await.map_err(|error| error.to_string())?;
         let context = SignContext {
@@ -166,13 +177,13 @@ impl Here {
             revocation: self.authorities.revocation.as_deref(),
             settings: &self.settings,
         };
-        let since = Instant::now();
-        let signed = sign_once(wish.image, wish.proof, wish.options, &context).await;
-        let signed = signed.map_err(|error| error.to_string())?;
-        let note = match signed.stamp {
-            StampOutcome::Missing(reason) => Some(format!("signed without a time-stamp: {reason}")),
-            StampOutcome::NotAsked | StampOutcome::Stamped => None,
-        };
-        Ok(Signed { image: signed.image, proof_uri: signed.record.uri, pipeline: since.elapsed(), note })
+        sign_once(wish.image, wish.proof, wish.options, &context).await.map_err(|error| error.to_string())
+    }
+}
+
+fn note_on(stamp: &StampOutcome) -> Option<String> {
+    match stamp {
+        StampOutcome::Missing(reason) => Some(format!("signed without a time-stamp: {reason}")),
+        StampOutcome::NotAsked | StampOutcome::Stamped => None,
     }
 }

@@ -93,14 +93,14 @@ pub struct ImageDigest<'scope> {
 const WORTH_A_THREAD: usize = 2 << 20;
 
 impl<'scope> ImageDigest<'scope> {
-    /// Begins.
-    pub fn begin(scope: &'scope Scope<'scope, '_>, image: &'scope [u8]) -> Self {
+    /// Begins, where threads may be started in `helpers`.
+    pub fn begin(helpers: Option<&'scope Scope<'scope, '_>>, image: &'scope [u8]) -> Self {
         let worth_it =
             image.len() >= WORTH_A_THREAD && available_parallelism().is_ok_and(|cores| cores.get() > 1);
         // Without a thread from the system, it is done in turns.
-        let beside = worth_it
-            .then(|| thread::Builder::new().spawn_scoped(scope, move || Sha256Hash::of(image)).ok())
-            .flatten();
+        let beside = helpers.filter(|_| worth_it).and_then(|helpers| {
+            thread::Builder::new().spawn_scoped(helpers, move || Sha256Hash::of(image)).ok()
+        });
         Self { image, beside }
     }
 
@@ -271,11 +271,13 @@ mod tests {
     fn short_and_long_images_are_hashed_alike() {
         for length in [0, 1000, WORTH_A_THREAD + 77] {
             let data = pseudo_random(length);
-            let (image, other) = thread::scope(|scope| {
-                ImageDigest::begin(scope, &data).finish_with(&[&data[..length / 3], &data[length / 3..]])
+            let pieces = [&data[..length / 3], &data[length / 3..]];
+            let (alone, helped) = thread::scope(|scope| {
+                let [alone, helped] = [None, Some(scope)].map(|helpers| ImageDigest::begin(helpers, &data));
+                (alone.finish_with(&pieces), helped.finish_with(&pieces))
             });
-            assert_eq!(image, Sha256Hash::of(&data));
-            assert_eq!(other, image);
+            assert_eq!(alone, (Sha256Hash::of(&data), Sha256Hash::of(&data)));
+            assert_eq!(alone, helped);
         }
     }
 

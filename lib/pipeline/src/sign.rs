@@ -1,6 +1,9 @@
 //! The story of a signature: from an image to a signed image and a durable proof.
 
-use std::thread;
+use std::{
+    panic,
+    thread::{self, Scope, ScopedJoinHandle},
+};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -56,6 +59,9 @@ pub struct SignSettings {
     pub creative_work: bool,
     /// Whether to compute the fingerprint, which becomes the soft binding.
     pub fingerprint: bool,
+    /// Whether each image is left to the thread that signs it, without helpers: who signs as many at once as there are cores
+    /// gains nothing by them.
+    pub one_thread: bool,
 }
 
 impl Default for SignSettings {
@@ -66,6 +72,7 @@ impl Default for SignSettings {
             default_digital_source_type: None,
             creative_work: false,
             fingerprint: true,
+            one_thread: false,
         }
     }
 }
@@ -126,7 +133,8 @@ impl From<CredentialError> for SignError {
 
 /// Signs `image` under a new id and keeps the proof. When this returns, the proof is durable.
 ///
-/// Mostly processor work: about a SHA-256 of the image, and on other threads another one and the fingerprint.
+/// Mostly processor work: about a SHA-256 of the image, and on other threads, unless the settings say otherwise, another one
+/// and the fingerprint.
 ///
 /// # Errors
 /// [`SignError`]; then nothing was stored.
@@ -239,9 +247,8 @@ struct Prepared {
     hard_binding: Sha256Hash,
 }
 
-/// Reads the image, lays the signed one out and hashes both. The image's own digest and its fingerprint are
-/// computed on other threads meanwhile. The fingerprint has a fixed length, so the layout does not wait for
-/// it; should there be none, the layout is made again without.
+/// Reads the image, lays the signed one out and hashes both. The fingerprint has a fixed length, so the layout does not wait
+/// for it; should there be none, the layout is made again without.
 fn prepare(
     image: &Bytes,
     definition: &mut ManifestDefinition<'_>,
@@ -249,18 +256,18 @@ fn prepare(
     witnesses: &Witnesses<'_>,
 ) -> Result<Prepared, SignError> {
     thread::scope(|scope| {
-        let image_digest = ImageDigest::begin(scope, image);
+        let helpers = (!context.settings.one_thread).then_some(scope);
+        let image_digest = ImageDigest::begin(helpers, image);
         let asset = Asset::parse(image.clone(), &context.settings.limits)?;
         let format = asset.format();
-        let fingerprint =
-            definition.fingerprint.map(|_| scope.spawn(move || Fingerprint::of_image(image, format)));
+        let fingerprint = definition.fingerprint.map(|_| PendingFingerprint::begin(helpers, image, format));
         let parent = parent_credential(&asset, context.trust);
         definition.inception = inception(parent.is_some(), definition.options, context.settings);
         let (mut draft, mut embedding) =
             lay_out(&asset, definition, parent.clone(), context.signer, witnesses)?;
         let (image_hash, mut hard_binding) = image_digest.finish_with(&embedding.hashed());
         if let Some(fingerprint) = fingerprint {
-            definition.fingerprint = computed(fingerprint.join());
+            definition.fingerprint = fingerprint.finish();
             if definition.fingerprint.is_some() {
                 draft.set_soft_binding(definition)?;
             } else {
@@ -272,15 +279,34 @@ fn prepare(
     })
 }
 
-/// The fingerprint; without one the image is signed all the same, and the log says why.
-fn computed(outcome: thread::Result<Result<Fingerprint, FingerprintError>>) -> Option<Fingerprint> {
-    let reason = match outcome {
-        Ok(Ok(fingerprint)) => return Some(fingerprint),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the decoder panicked".to_owned(),
-    };
-    tracing::warn!(reason, "the image has no fingerprint and is signed without a soft binding");
-    None
+/// The fingerprint of an image: a helper makes it meanwhile, or who needs it later does.
+enum PendingFingerprint<'scope> {
+    Begun(ScopedJoinHandle<'scope, Result<Fingerprint, FingerprintError>>),
+    Later(&'scope [u8], Format),
+}
+
+impl<'scope> PendingFingerprint<'scope> {
+    fn begin(helpers: Option<&'scope Scope<'scope, '_>>, image: &'scope [u8], format: Format) -> Self {
+        match helpers {
+            Some(helpers) => Self::Begun(helpers.spawn(move || Fingerprint::of_image(image, format))),
+            None => Self::Later(image, format),
+        }
+    }
+
+    /// Without one the image is signed all the same, and the log says why.
+    fn finish(self) -> Option<Fingerprint> {
+        let outcome = match self {
+            Self::Begun(helper) => helper.join(),
+            Self::Later(image, format) => panic::catch_unwind(|| Fingerprint::of_image(image, format)),
+        };
+        let reason = match outcome {
+            Ok(Ok(fingerprint)) => return Some(fingerprint),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the decoder panicked".to_owned(),
+        };
+        tracing::warn!(reason, "the image has no fingerprint and is signed without a soft binding");
+        None
+    }
 }
 
 fn lay_out(

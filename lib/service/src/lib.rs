@@ -49,6 +49,7 @@ mod sign_answer;
 mod sign_claim;
 mod sign_request;
 mod signing_metrics;
+pub mod turns;
 pub mod uploads;
 mod workers;
 mod write_timeout;

@@ -1,22 +1,13 @@
 //! Who does the work on images: as many threads as there are cores, and a short queue before them.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::{Poll, ready},
-    thread,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, thread, time::Duration};
 
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task, time,
-};
-use tokio_util::sync::PollSemaphore;
+use tokio::{runtime::Handle, sync::Semaphore, task, time};
 
-use crate::error::{ApiError, ErrorCode};
+use crate::{
+    error::{ApiError, ErrorCode},
+    turns::Turns,
+};
 
 /// Requests that may wait for each one that is worked on. With photographs of 1 MB they wait for 0.4 to 0.8 s (docs/load.md).
 /// Of longer images fewer get here, because all bodies together have a limit.
@@ -29,8 +20,8 @@ const RETRY_AFTER_SECONDS: u16 = 2;
 pub(crate) struct Workers {
     /// One for each request inside, waiting or worked on.
     places: Arc<Semaphore>,
-    /// One for each request that is worked on. Who waits for a disk, a store or a signer has none meanwhile.
-    turns: Arc<Semaphore>,
+    /// One for each request that is worked on.
+    turns: Turns,
     timeout: Duration,
 }
 
@@ -43,11 +34,7 @@ impl Workers {
 
     /// `running` at once, and `waiting` more in the queue.
     pub(crate) fn with_capacity(running: usize, waiting: usize, timeout: Duration) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(running + waiting)),
-            turns: Arc::new(Semaphore::new(running)),
-            timeout,
-        }
+        Self { places: Arc::new(Semaphore::new(running + waiting)), turns: Turns::new(running), timeout }
     }
 
     /// Runs `job` on a thread of its own. A caller that waits too long gets `TIMEOUT`, but a job that has
@@ -62,48 +49,21 @@ impl Workers {
         T: Send + 'static,
     {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| WorkError::Full)?;
-        let turns = Arc::clone(&self.turns);
+        let turns = self.turns.clone();
         let work = async move {
-            let turn = Arc::clone(&turns)
-                .acquire_owned()
-                .await
-                .map_err(|error| WorkError::Broken(error.to_string()))?;
+            let turn = turns.take().await;
             let span = tracing::Span::current();
             let runtime = Handle::current();
             task::spawn_blocking(move || {
-                let result = span.in_scope(|| runtime.block_on(in_turns(turn, turns, job())));
+                let worked = span.in_scope(|| runtime.block_on(turn.work(job())));
                 drop(place);
-                result
+                worked.output
             })
             .await
-            .unwrap_or_else(|error| Err(WorkError::Broken(error.to_string())))
+            .map_err(|error| WorkError::Broken(error.to_string()))
         };
         time::timeout(self.timeout, work).await.map_err(|_| WorkError::TimedOut(self.timeout))?
     }
-}
-
-/// Runs `job`, which begins with the turn `first` and takes a new one whenever it goes on after it waited.
-async fn in_turns<F: Future>(
-    first: OwnedSemaphorePermit,
-    turns: Arc<Semaphore>,
-    job: F,
-) -> Result<F::Output, WorkError> {
-    let mut job = pin!(job);
-    let mut first = Some(first);
-    let mut turns = PollSemaphore::new(turns);
-    poll_fn(move |context| {
-        let turn = match first.take() {
-            Some(turn) => turn,
-            None => match ready!(turns.poll_acquire(context)) {
-                Some(turn) => turn,
-                None => return Poll::Ready(Err(WorkError::Broken("there are no turns any more".to_owned()))),
-            },
-        };
-        let polled = job.as_mut().poll(context);
-        drop(turn);
-        polled.map(Ok)
-    })
-    .await
 }
 
 /// Why work on an image has no result.
@@ -164,23 +124,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn who_waits_longer_than_the_limit_is_told_so() {
         let workers = Workers::with_capacity(1, 1, Duration::from_millis(50));
-        let _busy = Arc::clone(&workers.turns).acquire_owned().await.unwrap();
+        let _busy = workers.turns.take().await;
         assert_eq!(status(workers.run(|| async {}).await), 504);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_waits_lets_others_work() {
-        let workers = Workers::with_capacity(1, 1, Duration::from_secs(30));
-        let (finish, wait) = tokio::sync::oneshot::channel::<()>();
-        let waits = workers.run(move || async move { wait.await.unwrap() });
-        let works = async {
-            let result = workers.run(|| async {}).await;
-            finish.send(()).unwrap();
-            result
-        };
-        let (waited, worked) = tokio::join!(waits, works);
-        assert_eq!((status(waited), status(worked)), (200, 200));
-        assert_eq!((workers.turns.available_permits(), workers.places.available_permits()), (1, 2));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -188,5 +133,6 @@ mod tests {
         let workers = Workers::with_capacity(1, 0, Duration::from_secs(30));
         assert_eq!(status(workers.run(|| async { panic!("broken") }).await), 500);
         assert_eq!(status(workers.run(|| async {}).await), 200);
+        assert_eq!((workers.turns.free(), workers.places.available_permits()), (1, 1));
     }
 }
