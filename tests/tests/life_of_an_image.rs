@@ -65,6 +65,21 @@ async fn what_the_caller_says_is_gathered_not_created() {
 }
 
 #[tokio::test]
+async fn one_thread_comes_to_the_same_as_several() {
+    let mut newsroom = Newsroom::new(KeyKind::P256);
+    for (format, picture) in of_each_format(96, 64) {
+        let mut records = Vec::new();
+        for one_thread in [false, true] {
+            newsroom.settings.one_thread = one_thread;
+            let (signed, record) = newsroom.try_sign(&picture, &SignOptions::default()).await.unwrap();
+            assert!(newsroom.verify(&signed).await.valid, "{format}, one thread: {one_thread}");
+            records.push((record.fingerprint.unwrap(), record.image_hash));
+        }
+        assert_eq!(records[0], records[1], "{format}");
+    }
+}
+
+#[tokio::test]
 async fn signing_again_keeps_the_history() {
     let newsroom = Newsroom::new(KeyKind::P256);
     for (format, picture) in of_each_format(96, 64) {
