@@ -51,6 +51,8 @@ def visit(browser: Browser, service: Service, path: str = "/", **options) -> Ite
     page.on("console", lambda line: faults.extend(_fault(line.type, line.text)))
     try:
         page.goto(f"{service.url}{path}")
+        # From now on a dialog for files is an event: whoever asks for that only when a key is pressed may be too late.
+        page.on("filechooser", lambda _: None)
         yield page
         assert not faults, faults
     finally:

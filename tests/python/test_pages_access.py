@@ -4,6 +4,7 @@ That every state of an image is told so is tested in `test_pages_verify.py`.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -69,6 +70,15 @@ def focused(page: Page) -> str:
     return page.evaluate("document.activeElement.id || document.activeElement.textContent")
 
 
+def choose_by_keyboard(page: Page, picture: Path) -> None:
+    """Chooses a file with the space bar."""
+    page.locator("#file").focus()
+    assert focused(page) == "file"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(picture)
+
+
 def test_everything_is_done_by_keyboard(browser: Browser, paged: Service, tmp_path):
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(STATES["trusted"](paged))
@@ -78,10 +88,7 @@ def test_everything_is_done_by_keyboard(browser: Browser, paged: Service, tmp_pa
             page.keyboard.press("Tab")
             stops.append(focused(page))
         assert stops == ["Skip to the content", "Verify", "Sign", "file", "proof-id", "Show"]
-        page.locator("#file").focus()
-        with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Space")
-        chooser.value.set_files(picture)
+        choose_by_keyboard(page, picture)
         assert "Intact" in answer(page)
         assert focused(page) == "result"
         for _ in range(20):
@@ -98,10 +105,7 @@ def test_signing_is_done_by_keyboard(browser: Browser, paged: Service, tmp_path)
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(photo())
     with visit(browser, paged, "/sign.html") as page:
-        page.locator("#file").focus()
-        with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Space")
-        chooser.value.set_files(picture)
+        choose_by_keyboard(page, picture)
         page.locator("#files li").wait_for()
         page.keyboard.press("Tab")
         assert focused(page) == "Remove"
