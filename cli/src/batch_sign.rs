@@ -152,7 +152,7 @@ pub(crate) enum BatchSignError {
 }
 
 /// Files that are on their way for each one that is computed on: the others wait for the disk or for who holds the key.
-/// More gain nothing on a disk that flushes in a millisecond.
+/// Four and twelve signed 400 photographs no sooner than two.
 const FILES_PER_TURN: usize = 2;
 
 /// The most rows of values without a file that are named.

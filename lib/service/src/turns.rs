@@ -27,7 +27,7 @@ pub struct Turn {
 }
 
 /// Work that is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Worked<T> {
     /// What it came to.
     pub output: T,
@@ -48,7 +48,8 @@ impl Turns {
     }
 
     /// How many are free.
-    pub fn free(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
         self.0.available_permits()
     }
 }

@@ -129,6 +129,21 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_lets_others_work() {
+        let workers = Workers::with_capacity(1, 1, Duration::from_secs(30));
+        let (finish, wait) = tokio::sync::oneshot::channel::<()>();
+        let waits = workers.run(move || async move { wait.await.unwrap() });
+        let works = async {
+            let result = workers.run(|| async {}).await;
+            finish.send(()).unwrap();
+            result
+        };
+        let (waited, worked) = tokio::join!(waits, works);
+        assert_eq!((status(waited), status(worked)), (200, 200));
+        assert_eq!((workers.turns.free(), workers.places.available_permits()), (1, 2));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_is_an_internal_error_and_frees_its_place() {
         let workers = Workers::with_capacity(1, 0, Duration::from_secs(30));
         assert_eq!(status(workers.run(|| async { panic!("broken") }).await), 500);
