@@ -17,6 +17,7 @@ use std::{
 };
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_types::timeout::TimeoutConfig;
 use credlink_aws::{SdkConfig, explicit};
 
 pub use link::{Call, Fate, FaultyLink};
@@ -25,6 +26,13 @@ pub use link::{Call, Fate, FaultyLink};
 pub const REGION: &str = "eu-central-1";
 
 const MAX_START_TIME: Duration = Duration::from_secs(60);
+
+/// How long a call may take, one attempt of it, and its connection. Longer than in production: one thread of the local
+/// AWS answers all tests, beside programs that use every core, and an answer that is late there is no fault of the
+/// caller.
+const MAX_CALL_TIME: Duration = Duration::from_secs(90);
+const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(30);
+const MAX_CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// A local AWS that runs. It ends with the process of the tests, however that ends.
 pub struct LocalAws {
@@ -46,7 +54,7 @@ impl LocalAws {
         format!("http://{}", self.address)
     }
 
-    /// What clients of it are made with: the same limits and retries as in production.
+    /// What clients of it are made with: the same retries as in production, with more time.
     pub fn sdk_config(&self) -> SdkConfig {
         self.sdk_config_at(&self.endpoint())
     }
@@ -99,7 +107,15 @@ impl LocalAws {
 
 fn sdk_config_at(endpoint: &str) -> SdkConfig {
     let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "tests"));
+    let time = TimeoutConfig::builder()
+        .connect_timeout(MAX_CONNECT_TIME)
+        .operation_attempt_timeout(MAX_ATTEMPT_TIME)
+        .operation_timeout(MAX_CALL_TIME)
+        .build();
     explicit(REGION.to_owned(), credentials, Some(endpoint.to_owned()))
+        .into_builder()
+        .timeout_config(time)
+        .build()
 }
 
 fn program() -> PathBuf {
