@@ -249,6 +249,13 @@ impl Journal {
     }
 }
 
+impl Drop for End {
+    fn drop(&mut self) {
+        // A program that this process is just starting has a copy of the file, and closing leaves the lock with it.
+        drop(self.file.unlock());
+    }
+}
+
 impl End {
     fn write(&mut self, line: &Line) -> io::Result<()> {
         let mut text = if self.torn { vec![b'\n'] } else { Vec::new() };

@@ -99,7 +99,7 @@ impl KeyFolder {
         let failed = |source| KeysError::Io { action: "lock", path: path.clone(), source };
         let file = open_lock(&path).map_err(failed)?;
         file.lock().map_err(failed)?;
-        let locked = LockedFolder { folder: self.clone(), _lock: file };
+        let locked = LockedFolder { folder: self.clone(), lock: file };
         locked.remove_leftovers();
         Ok(locked)
     }
@@ -119,7 +119,7 @@ impl KeyFolder {
             Err(TryLockError::Error(error)) => Err(error),
         });
         if let Ok(file) = lock {
-            LockedFolder { folder: self.clone(), _lock: file }.remove_leftovers();
+            LockedFolder { folder: self.clone(), lock: file }.remove_leftovers();
         }
     }
 
@@ -133,7 +133,7 @@ impl KeyFolder {
 /// The folder, while this process alone writes in it.
 pub(crate) struct LockedFolder {
     folder: KeyFolder,
-    _lock: File,
+    lock: File,
 }
 
 impl std::ops::Deref for LockedFolder {
@@ -141,6 +141,13 @@ impl std::ops::Deref for LockedFolder {
 
     fn deref(&self) -> &KeyFolder {
         &self.folder
+    }
+}
+
+impl Drop for LockedFolder {
+    fn drop(&mut self) {
+        // A program that this process is just starting has a copy of the file, and closing leaves the lock with it.
+        drop(self.lock.unlock());
     }
 }
 

@@ -35,7 +35,7 @@ pub struct RunFolder {
     state: State,
     /// A trial, whose folder goes with the value.
     is_trial: bool,
-    _lock: File,
+    lock: File,
 }
 
 /// How far a run is.
@@ -125,7 +125,7 @@ impl Runs {
         let busy = || MigrationError::Busy(run.clone());
         let lock = lock(&path.join(LOCK))?.ok_or_else(busy)?;
         let (plan, state) = (read(&path.join(PLAN))?, read(&path.join(STATE))?);
-        Ok(RunFolder { path, plan, state, is_trial: false, _lock: lock })
+        Ok(RunFolder { path, plan, state, is_trial: false, lock })
     }
 
     /// All runs, the oldest first.
@@ -164,7 +164,7 @@ impl RunFolder {
     fn make(path: PathBuf, plan: Plan, is_trial: bool) -> Result<Self, MigrationError> {
         fs::create_dir_all(&path).map_err(MigrationError::folder("create", &path))?;
         let lock = lock(&path.join(LOCK))?.ok_or_else(|| MigrationError::Busy(plan.run.clone()))?;
-        Ok(Self { path, plan, state: State::default(), is_trial, _lock: lock })
+        Ok(Self { path, plan, state: State::default(), is_trial, lock })
     }
 
     /// What is moved where.
@@ -253,6 +253,8 @@ impl Drop for RunFolder {
             // What stays goes with the next trial.
             drop(fs::remove_dir_all(&self.path));
         }
+        // A program that this process is just starting has a copy of the file, and closing leaves the lock with it.
+        drop(self.lock.unlock());
     }
 }
 

@@ -1,6 +1,11 @@
 //! A run, and a rollback, broken off at every call of a store.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use tokio::task::block_in_place;
 
@@ -181,4 +186,22 @@ async fn a_store_that_is_gone_stops_the_run_and_the_run_goes_on_later() {
         let report = mixed.place.migration().run(&mut run, &|| false).await.unwrap();
         mixed.assert_is_moved(&report, &format!("gone at call {at}")).await;
     }
+}
+
+/// A program that is being started holds copies of all open files for a moment.
+#[test]
+fn a_run_that_was_let_go_is_free_while_programs_are_started() {
+    let place = Place::new();
+    let run = place.begin(Options::default()).plan().run.clone();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let opened = (0..2000).find_map(|_| place.runs().open(&run).err());
+        is_over.store(true, Ordering::Relaxed);
+        assert!(opened.is_none(), "{opened:?}");
+    });
 }
